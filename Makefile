@@ -1,0 +1,49 @@
+# Two commands do everything on a machine with Python 3.11+, make and git: `make run` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-spark run test lint bench docs dev clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+# The stamp says which lock the environment was made from: a second `make setup` does nothing.
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 setup" if not (3, 11) <= sys.version_info[:2] <= (3, 13) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "setting up $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: $(VENV)/.ready ## the environment in .venv, with orders-pipeline in its bin
+
+$(VENV)/.ready-spark: $(VENV)/.ready requirements-spark.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-spark.lock
+	@touch $@
+
+setup-spark: $(VENV)/.ready-spark ## setup, and PySpark for the second engine (needs Java 17 or newer)
+
+run: setup ## the bundled sample through the whole pipeline, with a summary of what came out
+	@$(BIN)/orders-pipeline run --home data $(ARGS)
+
+test: setup ## all tests (Spark, Postgres and real-data tests skip with a reason where they cannot run)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## style and types
+	@$(BIN)/ruff check .
+
+bench: setup ## the measured claims, as ratios within one run
+	@$(BIN)/python -m benchmarks.full_month $(ARGS)
+
+docs: setup ## the generated pages under docs/generated
+	@$(BIN)/orders-pipeline docs
+
+dev: setup ## the Dagster UI with sensors and schedules, on http://localhost:3000
+	@$(BIN)/orders-pipeline dev --home data
+
+clean: ## what runs have made in data/, not the sample itself
+	@rm -rf data/warehouse data/published data/tmp data/dagster data/decisions data/customer.key

@@ -1,0 +1,281 @@
+"""`orders-pipeline`: thin. Every command calls a room; nothing is decided here.
+
+Exit codes: 0 done, 1 a check failed or input was refused, 2 wrong use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from orders_pipeline.kernel.faults import Fault, Usage
+from orders_pipeline.kernel.home import Home, find_home
+
+EXAMPLES = {
+    "run": "orders-pipeline run --home data --as-of 2026-02-20T09:00:00+08:00",
+    "dev": "orders-pipeline dev --home data --port 3000",
+    "explain": "orders-pipeline explain 3302710287203084298",
+    "files": "orders-pipeline files --status refused",
+    "quarantine": "orders-pipeline quarantine fix 5f0c… 17 --set 买家应付货款=120.50 --by li.na --why 'typed with a comma'",
+    "channel": "orders-pipeline channel check my_source.yml",
+    "simulate": "orders-pipeline simulate --orders 1000 --months 2 --seed 7 --out /tmp/sample",
+    "docs": "orders-pipeline docs",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The entry point; every error a user can cause becomes one clear line on stderr."""
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except Usage as error:
+        print(f"orders-pipeline: {error}", file=sys.stderr)
+        return 2
+    except Fault as error:
+        print(f"orders-pipeline: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        print("orders-pipeline: stopped; the next run completes what was begun", file=sys.stderr)
+        return 1
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """All commands with their options, help and an example each."""
+    parser = argparse.ArgumentParser(prog="orders-pipeline", description="One order book from every channel's exports.")
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = _command(commands, "run", "load what is new, build, check, publish", _run)
+    run.add_argument("--full", action="store_true", help="build every table anew")
+    run.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb", help="what runs the models (default duckdb)")
+    run.add_argument("--master", help="Spark master, e.g. spark://host:7077 (default: a local cluster)")
+    _as_of(run)
+    _json(run)
+
+    dev = _command(commands, "dev", "Dagster UI, daemon, sensors and schedules on this machine", _dev)
+    dev.add_argument("--port", type=int, default=3000, help="port of the UI (default 3000)")
+    dev.add_argument("--host", default="127.0.0.1", help="address the UI listens on (default 127.0.0.1)")
+
+    explain = _command(commands, "explain", "one order, from the published row back to file and line", _explain)
+    explain.add_argument("number", help="guid, channel, transaction, internal, sub-order or waybill number")
+    _json(explain)
+
+    files = _command(commands, "files", "the ledger of files", _files)
+    files.add_argument("--status", choices=("loaded", "refused", "duplicate"))
+    _json(files)
+
+    quarantine = _command(commands, "quarantine", "rows that were set aside: list, show, fix, release", None, home=False)
+    _quarantine_commands(quarantine)
+
+    channel = _command(commands, "channel", "the sources of the dictionary", None, home=False)
+    inner = channel.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _json(_plain(inner, "list", "every known source with its channel and entities", _channel_list))
+    check = _plain(inner, "check", "check a source description before it is added", _channel_check)
+    check.add_argument("file", type=Path, help="a source YAML")
+
+    simulate = _command(commands, "simulate", "realistic exports, with the truth of every injected fault", _simulate, home=False)
+    simulate.add_argument("--orders", type=int, required=True)
+    simulate.add_argument("--months", type=int, default=1)
+    simulate.add_argument("--seed", type=int, default=1)
+    simulate.add_argument("--out", type=Path, required=True)
+    simulate.add_argument("--faults", type=Path, help="YAML: fault kind -> {rate: …} or {count: …}")
+
+    docs = _command(commands, "docs", "write the dictionary and table pages anew", _docs, home=False)
+    docs.add_argument("--check", action="store_true", help="only say whether they are up to date")
+    docs.add_argument("--out", type=Path, default=Path("docs/generated"), help="folder (default docs/generated)")
+    return parser
+
+
+def _command(commands, name: str, text: str, run, home: bool = True) -> argparse.ArgumentParser:
+    parser = _plain(commands, name, text, run)
+    parser.epilog = f"example: {EXAMPLES[name]}"
+    if home:
+        _home_option(parser)
+    return parser
+
+
+def _home_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--home", help="folder of the installation (default: $ORDERS_PIPELINE_HOME, else data)")
+
+
+def _plain(commands, name: str, text: str, run) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    if run is not None:
+        parser.set_defaults(run=run)
+    return parser
+
+
+def _quarantine_commands(quarantine: argparse.ArgumentParser) -> None:
+    inner = quarantine.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listed = _plain(inner, "list", "what is set aside, by file and reason", _quarantine_list)
+    listed.add_argument("--reason")
+    _json(listed)
+    show = _plain(inner, "show", "one row: its text and what the rule wanted", _quarantine_show)
+    fix = _plain(inner, "fix", "correct cells of a row; kept with author and reason", _quarantine_fix)
+    release = _plain(inner, "release", "read a row and its family again, with its corrections", _quarantine_release)
+    for parser in (listed, show, fix, release):
+        _home_option(parser)
+    for parser in (show, fix, release):
+        parser.add_argument("file_id", help="file_id, or its first characters")
+        parser.add_argument("row", type=int, help="line of the file")
+    fix.add_argument("--set", action="append", required=True, metavar="COLUMN=VALUE", help="a cell of the row; repeatable")
+    for parser in (fix, release):
+        parser.add_argument("--by", required=True, help="who decides")
+        parser.add_argument("--why", required=True, help="why")
+    _as_of(release)
+
+
+def _as_of(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--as-of", help="the clock of this run, with offset (default: now)")
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("orders-pipeline")
+
+
+def _home(options: argparse.Namespace) -> Home:
+    return find_home(getattr(options, "home", None))
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=1, default=str))
+
+
+# ---- commands
+
+
+def _run(options: argparse.Namespace) -> int:
+    from orders_pipeline import pipeline, summary
+    from orders_pipeline.kernel.clock import parse_as_of
+
+    home, as_of = _home(options), parse_as_of(options.as_of)
+    if not home.landing.exists():
+        home.create()
+    progress = summary.progress_line(sys.stderr)
+    if options.engine == "spark":
+        from orders_pipeline import cluster
+
+        result = cluster.run(home, as_of, master=options.master, progress=progress)
+    else:
+        result = pipeline.run(home, as_of, full=options.full, progress=progress)
+    progress("")
+    facts = summary.collect(home, result)
+    _print_json(facts) if options.json else print(summary.text(facts))
+    return 1 if result.blocked_by else 0
+
+
+def _dev(options: argparse.Namespace) -> int:
+    from orders_pipeline.dev import serve
+
+    return serve(_home(options).create(), options.host, options.port)
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from orders_pipeline import explain
+
+    chain = explain.explain(_home(options), options.number)
+    _print_json(chain) if options.json else print(explain.text(chain))
+    return 0
+
+
+def _files(options: argparse.Namespace) -> int:
+    from orders_pipeline.ingest import desk
+
+    rows = desk.files(_home(options), options.status)
+    _print_json(rows) if options.json else print(desk.table(rows, ("path", "source", "status", "rows_read", "rows_accepted",
+                                                                    "rows_quarantined", "rows_duplicate", "reason")))
+    return 0
+
+
+def _quarantine_list(options: argparse.Namespace) -> int:
+    from orders_pipeline.ingest import desk
+
+    rows = desk.quarantined(_home(options), options.reason)
+    _print_json(rows) if options.json else print(desk.table(rows, ("file_id", "row_number", "path", "entity", "reason", "field", "detail")))
+    return 0
+
+
+def _quarantine_show(options: argparse.Namespace) -> int:
+    from orders_pipeline.ingest import desk
+
+    print(desk.show(_home(options), options.file_id, options.row))
+    return 0
+
+
+def _quarantine_fix(options: argparse.Namespace) -> int:
+    from orders_pipeline.ingest import desk
+
+    pairs = [text.partition("=") for text in options.set]
+    if any(not name or not sign for name, sign, _ in pairs):
+        raise Usage("--set takes COLUMN=VALUE, with the column's name as in the file")
+    changes = {name: value for name, _, value in pairs}
+    print(desk.fix(_home(options), options.file_id, options.row, changes, options.by, options.why))
+    return 0
+
+
+def _quarantine_release(options: argparse.Namespace) -> int:
+    from orders_pipeline.ingest import desk
+    from orders_pipeline.kernel.clock import parse_as_of
+
+    outcome = desk.release(_home(options), options.file_id, options.row, options.by, options.why, parse_as_of(options.as_of))
+    print(outcome.text)
+    return 0 if outcome.released else 1
+
+
+def _channel_list(options: argparse.Namespace) -> int:
+    from orders_pipeline.dictionary.model import load_dictionary
+    from orders_pipeline.ingest.desk import table
+
+    rows = [
+        {"source": s.name, "channel": s.channel or "-", "timezone": s.timezone,
+         "entities": ", ".join(dict.fromkeys(b.entity for b in s.blocks)) or "-", "title": s.title.get("en", ""),
+         "title_zh": s.title.get("zh", "")}
+        for s in load_dictionary().sources.values()
+    ]
+    _print_json(rows) if options.json else print(table(rows, ("source", "channel", "timezone", "entities", "title", "title_zh")))
+    return 0
+
+
+def _channel_check(options: argparse.Namespace) -> int:
+    from orders_pipeline.dictionary.model import load_dictionary, parse_source, read_yaml
+
+    if not options.file.exists():
+        raise Usage(f"there is no file {options.file}")
+    dictionary = load_dictionary()
+    source = parse_source(read_yaml(options.file), dictionary.fields, dictionary.entities, origin=options.file.name)
+    entities = ", ".join(dict.fromkeys(b.entity for b in source.blocks))
+    print(f"{source.name}: {len(source.columns)} columns, entities {entities or 'none'}, times in {source.timezone}. It can be added.")
+    return 0
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from orders_pipeline.simulate import simulate
+
+    made = simulate(orders=options.orders, out=options.out, months=options.months, seed=options.seed, faults=options.faults)
+    print(made)
+    return 0
+
+
+def _docs(options: argparse.Namespace) -> int:
+    from orders_pipeline import docs
+
+    stale = docs.write(options.out, check=options.check)
+    for path in stale:
+        print(f"{'stale' if options.check else 'written'}: {path}")
+    return 1 if options.check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,311 @@
+"""Loads the dictionary and refuses what is inconsistent, saying how to mend it.
+
+Everything that needs to know a field (parsing, DuckDB types, pandera schemas, Dagster column metadata, generated
+documentation) asks here, so that a field's name, type and meaning have one home: the YAML files beside this module.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+
+from orders_pipeline.kernel.faults import Usage
+
+FOLDER = Path(__file__).parent
+
+#: Standard type -> DuckDB type. Money is exact, never a float; ids are text from end to end.
+DUCKDB_TYPES = {
+    "id": "VARCHAR",
+    "text": "VARCHAR",
+    "code": "VARCHAR",
+    "guid": "UUID",
+    "money": "DECIMAL(18,2)",
+    "price": "DECIMAL(18,4)",
+    "quantity": "DECIMAL(18,3)",
+    "ratio": "DOUBLE",
+    "integer": "BIGINT",
+    "bool": "BOOLEAN",
+    "timestamp": "TIMESTAMPTZ",
+    "date": "DATE",
+}
+
+GLOBAL_NULLS = ("", "-", "--", "—", "——", "/", "NA", "N/A", "NULL", "null", "无", "None", "nan", "NaN")
+STANDARD_PREFIX = "standard_"
+DECLARED_ZONE = "declared"
+
+
+class DictionaryError(Usage):
+    """The dictionary contradicts itself; the message names the file, the entry and the mend."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One standard field: its type, meaning and personal-data class."""
+
+    name: str
+    type: str
+    en: str
+    zh: str
+    pii: str | None = None
+    event: bool = False
+    vocabulary: str | None = None
+    min: float | None = None
+    max: float | None = None
+    unit: str | None = None
+
+    @property
+    def duckdb_type(self) -> str:
+        return DUCKDB_TYPES[self.type]
+
+
+@dataclass(frozen=True)
+class Entity:
+    """A standard entity: what one kind of row carries, whatever file it came from."""
+
+    name: str
+    title: Mapping[str, str]
+    grain: str
+    required: tuple[str, ...]
+    optional: tuple[str, ...]
+    family: tuple[str, ...] = ()
+    meanings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return self.required + self.optional
+
+
+@dataclass(frozen=True)
+class Block:
+    """One way a source's rows become rows of an entity."""
+
+    entity: str
+    rows: str
+    fields: Mapping[str, Mapping[str, Any]]
+    group_by: tuple[str, ...] = ()
+    where: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of file: how it is recognised, read and mapped to the standard."""
+
+    name: str
+    title: Mapping[str, str]
+    timezone: str
+    kind: str
+    columns: Mapping[str, tuple[str, ...]]
+    signature: tuple[str, ...]
+    blocks: tuple[Block, ...]
+    spec: Mapping[str, Any]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.spec.get(key, default)
+
+    @property
+    def channel(self) -> str | None:
+        return self.spec.get("channel")
+
+    @property
+    def ignore(self) -> str | None:
+        """Why a recognised file carries no rows of its own (a summary, for example)."""
+        return self.spec.get("ignore")
+
+    @property
+    def primary(self) -> Block:
+        """The block that accounts for the source's rows, one entity row per source row where there is one."""
+        return next((b for b in self.blocks if b.rows == "each"), self.blocks[0])
+
+    @property
+    def optional_fields(self) -> frozenset[str]:
+        return frozenset(self.spec.get("optional_fields", ()))
+
+    @property
+    def is_standard(self) -> bool:
+        return self.name.startswith(STANDARD_PREFIX)
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """All of it, checked."""
+
+    fields: Mapping[str, Field]
+    entities: Mapping[str, Entity]
+    vocabularies: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    channels: Mapping[str, Mapping[str, Any]]
+    sources: Mapping[str, Source]
+    courier_words: Sequence[Mapping[str, str]]
+
+    def field(self, entity: str, column: str) -> Field:
+        """The standard field a column of an entity means (`kind` of a payment is a payment_kind)."""
+        return self.fields[self.entities[entity].meanings.get(column, column)]
+
+    def channel(self, code: str) -> Mapping[str, Any]:
+        return {**self.channels["default"], **self.channels.get(code, {})}
+
+    def aliases(self, vocabulary: str) -> dict[str, str]:
+        """Every accepted wording of a vocabulary's codes, canonical form -> code."""
+        out: dict[str, str] = {}
+        for code, entry in self.vocabularies[vocabulary].items():
+            for word in (code, *(entry.get("aliases") or ())):
+                key = canonical_value(str(word))
+                if out.setdefault(key, code) != code:
+                    raise DictionaryError(
+                        f"vocabulary {vocabulary}: '{word}' is an alias of both {out[key]} and {code}; keep one"
+                    )
+        return out
+
+
+def canonical_header(name: str) -> str:
+    """A header cell in the form in which headers are compared.
+
+    Full- and half-width forms, spaces, zero-width characters, 帐/账, letter case and the `*:`/`col:` prefixes of some
+    exporters make no difference to what a column is.
+    """
+    text = unicodedata.normalize("NFKC", str(name))
+    text = re.sub(r"[\u200b-\u200f\u2060\ufeff\u00ad]", "", text)
+    text = re.sub(r"\s+", " ", text).strip().strip("\"'`=").strip()
+    text = re.sub(r"^(?:\*:|col:)", "", text)
+    return text.replace("帐", "账").casefold()
+
+
+def canonical_value(text: str) -> str:
+    """A status or kind word in the form in which words are compared (commas, widths and spaces do not matter)."""
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text)).casefold()
+
+
+def read_yaml(path: Path) -> Any:
+    """YAML by the C loader where it exists: the pure Python one takes longer than the rest of a start."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe loader by name
+    except yaml.YAMLError as error:
+        raise DictionaryError(f"{path.name} is not valid YAML: {error}") from error
+
+
+@functools.cache
+def load_dictionary(folder: Path = FOLDER) -> Dictionary:
+    """Read and check the dictionary in `folder`; raises DictionaryError with the entry and the mend."""
+    fields = {}
+    for name, spec in read_yaml(folder / "fields.yml").items():
+        known = {k: v for k, v in spec.items() if k in Field.__dataclass_fields__}
+        fields[name] = Field(name=name, **known)
+        if fields[name].type not in DUCKDB_TYPES:
+            raise DictionaryError(f"fields.yml: {name} has type '{fields[name].type}'; use one of {list(DUCKDB_TYPES)}")
+    entities = dict(_entities(read_yaml(folder / "entities.yml"), fields))
+    vocabularies = {p.stem: read_yaml(p) for p in sorted((folder / "vocabularies").glob("*.yml"))}
+    courier_words = vocabularies.pop("courier_status")["patterns"]
+    channels = read_yaml(folder / "channels.yml")
+    sources = {e.name: e for e in _standard_sources(entities)}
+    for path in sorted((folder / "sources").glob("*.yml")):
+        source = parse_source(read_yaml(path), fields, entities, origin=path.name)
+        sources[source.name] = source
+    return Dictionary(fields, entities, vocabularies, channels, sources, courier_words)
+
+
+def _entities(spec: Mapping[str, Any], fields: Mapping[str, Field]) -> Iterator[tuple[str, Entity]]:
+    for name, e in spec.items():
+        entity = Entity(
+            name, e.get("title", {}), e.get("grain", ""), tuple(e["required"]), tuple(e.get("optional", ())),
+            tuple(e.get("family", ())), e.get("fields", {}),
+        )
+        for column in entity.fields:
+            if entity.meanings.get(column, column) not in fields:
+                raise DictionaryError(f"entities.yml: {name}.{column} is not in fields.yml; describe it there once")
+        yield name, entity
+
+
+def _standard_sources(entities: Mapping[str, Entity]) -> Iterator[Source]:
+    """A file in the standard format itself: its header carries the entity's own field names."""
+    for entity in entities.values():
+        columns = {name: (name,) for name in entity.fields}
+        block = Block(entity.name, "each", {name: {"from": name} for name in entity.fields})
+        yield Source(
+            STANDARD_PREFIX + entity.name, entity.title, DECLARED_ZONE, "table", columns, entity.required, (block,),
+            {"source": STANDARD_PREFIX + entity.name},
+        )
+
+
+def parse_source(
+    spec: Mapping[str, Any], fields: Mapping[str, Field], entities: Mapping[str, Entity], origin: str
+) -> Source:
+    """One source from its YAML; raises DictionaryError when a zone, handle or field is missing or unknown."""
+    name = spec.get("source") or origin.removesuffix(".yml")
+    zone = spec.get("timezone")
+    if not zone:
+        raise DictionaryError(
+            f"{origin}: source {name} declares no time zone, so its times cannot be read. Add a line such as "
+            "`timezone: Asia/Shanghai` (an IANA name: the zone the platform writes its times in)."
+        )
+    if zone != DECLARED_ZONE and zone not in available_timezones():
+        raise DictionaryError(f"{origin}: '{zone}' is no IANA time zone; write e.g. Asia/Shanghai")
+    if zone != DECLARED_ZONE:
+        ZoneInfo(zone)
+    columns = {h: tuple([a] if isinstance(a, str) else a) for h, a in (spec.get("columns") or {}).items()}
+    blocks = tuple(_blocks(spec.get("entities") or {}, fields, entities, columns, origin))
+    source = Source(
+        name, spec.get("title", {}), zone, spec.get("kind", "table"), columns, tuple(spec.get("signature", ())),
+        blocks, spec,
+    )
+    for handle in source.signature:
+        if handle not in columns:
+            raise DictionaryError(f"{origin}: signature names '{handle}', which is not under columns")
+    if not blocks and not source.ignore:
+        raise DictionaryError(f"{origin}: no entities and no `ignore` reason; say what the rows become")
+    for block in blocks:
+        _check_required(source, block, entities[block.entity], origin)
+    return source
+
+
+def _blocks(
+    spec: Mapping[str, Any], fields: Mapping[str, Field], entities: Mapping[str, Entity],
+    columns: Mapping[str, Any], origin: str,
+) -> Iterator[Block]:
+    for entity, given in spec.items():
+        if entity not in entities:
+            raise DictionaryError(f"{origin}: '{entity}' is no standard entity; use one of {sorted(entities)}")
+        for block in given if isinstance(given, list) else [given]:
+            mapped = {}
+            for name, rule in block["fields"].items():
+                if name not in entities[entity].fields:
+                    raise DictionaryError(f"{origin}: {entity} has no field '{name}'")
+                mapped[name] = rule if isinstance(rule, dict) else {"from": rule}
+                for handle in rule_handles(mapped[name]):
+                    if handle not in columns:
+                        raise DictionaryError(f"{origin}: {entity}.{name} uses '{handle}', which is not under columns")
+            yield Block(
+                entity, block.get("rows", "each"), mapped, tuple(block.get("group_by", ())), block.get("where") or {}
+            )
+
+
+def _check_required(source: Source, block: Block, entity: Entity, origin: str) -> None:
+    supplied = set(block.fields) | source.optional_fields | {"channel", "shop_id", "account", "currency"}
+    missing = [f for f in entity.required if f not in supplied]
+    if missing:
+        raise DictionaryError(
+            f"{origin}: {entity.name} needs {', '.join(missing)}. Map it, or list it under optional_fields with a reason."
+        )
+
+
+def rule_handles(rule: Mapping[str, Any]) -> list[str]:
+    """The column handles a field rule reads, in order."""
+    handles: list[str] = []
+    for key in ("from", "sum", "difference", "product", "concat", "credit", "debit", "negate", "absolute", "negative"):
+        given = rule.get(key)
+        if given is not None:
+            handles += [given] if isinstance(given, str) else list(given)
+    handles += list((rule.get("sign") or {}).get("minus", {}))
+    for case in rule.get("first_match", ()):
+        for key, value in (case.get("when") or {}).items():
+            handles += ([value] if isinstance(value, str) else list(value)) if key in ("present", "absent") else [key]
+        if "from" in case:
+            handles.append(case["from"])
+    return handles

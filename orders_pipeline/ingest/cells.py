@@ -1,0 +1,63 @@
+"""How one cell of text becomes one typed value: the SQL macros that every source shares.
+
+A cell arrives as the file shows it: wrapped by a spreadsheet (`="123"`, `'123`, a backtick, tabs), with currency signs,
+thousands separators, one of a dozen date spellings. What cannot be read becomes NULL here and a quarantined row in
+`mapping`, never a zero. Macros expect the session's TimeZone to be the zone the source writes its times in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import duckdb
+
+#: Spaces of all widths, tabs, line ends, zero-width characters, the byte order mark and the backtick of WeChat bills.
+_BLANKS = " \t\r\n\u00a0\u3000\u200b\ufeff`"
+_SPACES = f"'{_BLANKS}'"
+_DISGUISES = f"'{_BLANKS}''\"='"
+
+#: Digits in groups of three or none, so that a decimal comma (95,00) is refused instead of becoming 9500.
+_NUMBER = r"""^([+-]?)[¥￥$€£]?\s*([+-]?)(\d{1,3}(?:[,，]\d{3})+|\d*)(\.\d+|\.)?\s*元?$"""
+
+MACROS = {
+    "undisguised": f"(x) AS nullif(trim(x, {_DISGUISES}), '')",
+    # `10160070484512.0` is how a spreadsheet shows a whole number; beyond fifteen digits it is a damaged one.
+    "clean_id": r"""(x) AS CASE WHEN ends_with(undisguised(x), '.0') AND regexp_full_match(undisguised(x), '\d{1,15}\.0')
+        THEN undisguised(x)[:-3] ELSE undisguised(x) END""",
+    "bare": f"(x) AS trim(x, {_SPACES})",
+    "clean_text": """(x) AS nullif(CASE WHEN starts_with(bare(x), '="') AND ends_with(bare(x), '"') THEN bare(x)[3:-2]
+        WHEN starts_with(bare(x), '''') THEN bare(x)[2:] ELSE bare(x) END, '')""",
+    "unbracketed": "(x) AS CASE WHEN x LIKE '(%)' OR x LIKE '（%）' THEN '-' || x[2:-2] ELSE x END",
+    "number_text": f"""(x) AS CASE WHEN regexp_full_match(unbracketed(x), '{_NUMBER}') THEN
+        replace(replace(regexp_replace(unbracketed(x), '{_NUMBER}', '\\1\\2\\3\\4'), ',', ''), '，', '') END""",
+    "number": """(x) AS coalesce(try_cast(x AS DECIMAL(18,6)), try_cast(number_text(x) AS DECIMAL(18,6)))""",
+    "number_comma": """(x) AS try_cast(replace(replace(regexp_replace(x, '[\\s€$£¥]', '', 'g'), '.', ''), ',', '.')
+        AS DECIMAL(18,6))""",
+    "time_text": r"""(x) AS regexp_replace(regexp_replace(x, '^(\d{4})[年./](\d{1,2})[月./](\d{1,2})日?', '\1-\2-\3'),
+        '\s*([+-]\d{2}):?(\d{2})$', '\1:\2')""",
+    "excel_time": r"""(x) AS CASE WHEN regexp_full_match(x, '\d{5}(\.\d+)?') THEN CAST(TIMESTAMP '1899-12-30'
+        + to_seconds(CAST(round(try_cast(x AS DOUBLE) * 86400) AS BIGINT)) AS TIMESTAMPTZ) END""",
+    "instant": """(x) AS coalesce(try_cast(x AS TIMESTAMPTZ), try_cast(time_text(x) AS TIMESTAMPTZ), excel_time(x))""",
+    "has_offset": r"""(x) AS regexp_matches(x, ':\d{2}(\.\d+)?\s*(Z|z|UTC|[+-]\d{2}(:?\d{2})?)$')""",
+    "wall_clock": """(x) AS coalesce(try_cast(x AS TIMESTAMP), try_cast(time_text(x) AS TIMESTAMP))""",
+    "truth": """(x) AS CASE WHEN lower(x) IN ('true', 't', '1', 'yes', 'y', '是', '已', 'on') THEN true
+        WHEN lower(x) IN ('false', 'f', '0', 'no', 'n', '否', '未', 'off') THEN false END""",
+    # A spreadsheet keeps fifteen digits and writes zeros for the rest. One such id may be chance: see `Mapper.damaged`.
+    "lost_digits": r"""(x) AS strlen(x) >= 17 AND ends_with(x, '00') AND regexp_full_match(x, '[1-9]\d{14}0+')""",
+    "is_float": r"""(x) AS ends_with(x, '.0') AND regexp_full_match(x, '\d{16,}\.0')""",
+    "is_scientific": r"""(x) AS regexp_full_match(upper(x), '\d(\.\d+)?E\+?\d+')""",
+    "phone_digits": r"""(x) AS CASE WHEN x IS NULL OR contains(x, '*') OR contains(x, '#') OR contains(x, '$') THEN NULL
+        ELSE nullif(regexp_replace(regexp_replace(x, '[^0-9]', '', 'g'), '^(?:00)?86(1\d{10})$', '\1'), '') END""",
+    "unmasked": """(x) AS CASE WHEN contains(x, '*') OR starts_with(x, '##') OR starts_with(x, '$$') THEN NULL ELSE x END""",
+    # HMAC-SHA-256 (RFC 2104) over DuckDB's sha256; the padded keys are session variables, never text of a statement.
+    "keyed_hash": """(x) AS sha256(getvariable('outer_pad') || unhex(sha256(getvariable('inner_pad') || encode(x))))""",
+}
+
+
+def install(connection: duckdb.DuckDBPyConnection, customer_key: bytes) -> None:
+    """Define the macros on a connection and hand it the key of the customer hash."""
+    for name, definition in MACROS.items():
+        connection.execute(f"CREATE OR REPLACE TEMP MACRO {name}{definition}")
+    block = (hashlib.sha256(customer_key).digest() if len(customer_key) > 64 else customer_key).ljust(64, b"\0")
+    connection.execute("SET VARIABLE inner_pad = ?::BLOB", [bytes(b ^ 0x36 for b in block)])
+    connection.execute("SET VARIABLE outer_pad = ?::BLOB", [bytes(b ^ 0x5C for b in block)])

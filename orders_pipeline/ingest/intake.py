@@ -1,0 +1,242 @@
+"""The landing zone, once through: every file that is new is taken, refused with a reason, or found to be a copy.
+
+One bad file never stops the others. A file unchanged since the last look (path, size, time) is not read again; a refused
+one is tried again when the dictionary has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from orders_pipeline.dictionary import model as dictionary_files
+from orders_pipeline.dictionary.model import Dictionary, load_dictionary
+from orders_pipeline.ingest import cells, ledger
+from orders_pipeline.ingest.landing import Landed, Member, expand, scan
+from orders_pipeline.ingest.load import Load, clean_up, load_staged, stage
+from orders_pipeline.ingest.raw import create_raw_tables, raw_columns
+from orders_pipeline.ingest.read import Sniffed, open_table
+from orders_pipeline.ingest.recognise import Recognised, recognise
+from orders_pipeline.kernel.faults import BadInput, Transient
+from orders_pipeline.kernel.home import Home
+from orders_pipeline.kernel.refresh import STATE, next_batch
+from orders_pipeline.kernel.settings import Settings
+from orders_pipeline.kernel.warehouse import literal, quote, transaction
+
+#: Key column of a raw table -> the kind of key a load touches.
+TOUCHES = {
+    "order_guid": "order", "payment_key": "payment", "shipment_line_guid": "shipment", "parcel_guid": "parcel",
+    "product_key": "product", "buyer_key": "buyer",
+}
+#: Small reference lists whose rows have no key of their own: everything that reads them is built anew.
+WITHOUT_KEY = ("categories", "promotions")
+#: A load larger than this share of what is there already is not worth following key by key.
+WHOLE_SHARE = 0.2
+WHOLE_ROWS_MIN = 20_000
+
+
+@dataclass
+class Intake:
+    """What one look at the landing zone did."""
+
+    loaded: list[str] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
+    waiting: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.loaded)
+
+
+class Taker:
+    """Takes files into one warehouse."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, as_of: datetime) -> None:
+        self.connection = connection
+        self.home = home
+        self.dictionary = load_dictionary()
+        self.as_of = as_of
+        self.load = Load(self.dictionary, settings, as_of, home.work)
+        create_raw_tables(connection, self.dictionary)
+        connection.execute(STATE)
+        create_reference_tables(connection, self.dictionary, settings)
+        cells.install(connection, home.customer_key())
+
+    def take_all(self, settle_seconds: float = 0.0, progress: Callable[[str], None] = lambda text: None) -> Intake:
+        """Take everything new in the landing zone."""
+        done = Intake()
+        found = scan(self.home.landing, settle_seconds=settle_seconds)
+        done.waiting = [(w.relative_path, w.reason) for w in found.waiting]
+        fingerprint = dictionary_fingerprint()
+        seen = self._seen()
+        for landed in found:
+            key = (landed.relative_path, landed.size, landed.mtime_ns)
+            if seen.get(key) in ("", fingerprint):
+                continue
+            progress(landed.relative_path)
+            refused = self._take_landed(landed, done)
+            with transaction(self.connection):
+                self.connection.execute("DELETE FROM kernel.seen WHERE path = ?", [landed.relative_path])
+                self.connection.execute("INSERT INTO kernel.seen VALUES (?, ?, ?, ?)", [*key, fingerprint if refused else ""])
+        return done
+
+    def _seen(self) -> dict[tuple[str, int, int], str]:
+        rows = self.connection.execute("SELECT path, size, modified, dictionary FROM kernel.seen").fetchall()
+        return {(path, size, modified): mark for path, size, modified, mark in rows}
+
+    def _take_landed(self, landed: Landed, done: Intake) -> bool:
+        """Take a file or every entry of an archive; returns whether anything in it was refused."""
+        refused = False
+        try:
+            for member in expand(landed, self.home.work):
+                refused |= self._take_member(member, done)
+        except BadInput as fault:
+            whole = Member(landed, landed.path, landed.relative_path, landed.size, landed.hints)
+            self._refuse(whole, landed.relative_path, fault, done)
+            refused = True
+        return refused
+
+    def _take_member(self, member: Member, done: Intake) -> bool:
+        """Take one file; returns whether it was refused. One that is still being written waits for the next look."""
+        try:
+            if self._copy_of(ledger.content_id(member.sha256), member.relative_path, done):
+                return False
+            with closing(open_table(member, self.home.work)) as sniffed:
+                return self._take_tables(member, sniffed, done)
+        except BadInput as fault:
+            self._refuse(member, member.relative_path, fault, done)
+            return True
+        except Transient as fault:
+            done.waiting.append((member.relative_path, str(fault)))
+            return True
+        finally:
+            member.close()
+
+    def _take_tables(self, member: Member, sniffed: Sniffed, done: Intake) -> bool:
+        found: list[Recognised] = []
+        faults: list[BadInput] = []
+        for table in sniffed.tables:
+            try:
+                found.append(recognise(self.dictionary, table))
+            except BadInput as fault:
+                faults.append(fault.in_file(member.relative_path))
+        if not found:
+            raise faults[0]
+        for number, one in enumerate(found):
+            part = one.table.sheet or str(number) if len(found) > 1 else ""
+            self._take_table(member, one, part, done)
+        return False
+
+    def _copy_of(self, file_id: str, path: str, done: Intake) -> bool:
+        known = self.connection.execute(
+            "SELECT path FROM raw.files WHERE file_id = ? AND status = 'loaded'", [file_id]
+        ).fetchall()
+        if known and known[0][0] != path:
+            with transaction(self.connection):
+                ledger.record_copy(self.connection, file_id, path, self.as_of)
+                touch_ledger(self.connection, file_id)
+            done.copies.append(path)
+        return bool(known)
+
+    def _take_table(self, member: Member, found: Recognised, part: str, done: Intake) -> None:
+        path = member.relative_path + (f"#{part}" if part else "")
+        file_id = ledger.content_id(member.sha256, part)
+        if part and self._copy_of(file_id, path, done):
+            return
+        if found.source.ignore:
+            raise BadInput(f"{found.source.name}: {found.source.ignore}", reason="summary_only", file=path)
+        try:
+            staged = stage(self.connection, self.load, found)
+            with transaction(self.connection):
+                self.connection.execute("DELETE FROM raw.files WHERE file_id = ?", [ledger.copy_id(member.sha256, path)])
+                outcome = load_staged(self.connection, self.load, found, staged, file_id, path, member.hints)
+                ledger.record_loaded(
+                    self.connection, file_id, path, member.sha256, member.size, found.table.encoding, outcome, self.as_of
+                )
+                ledger.count_repeats(self.connection, found.source.primary.entity, found.source.name, file_id)
+                touch(self.connection, self.dictionary, {b.entity for b in found.source.blocks}, file_id)
+        except duckdb.Error as error:
+            # The statement is ours, the content is not: the file is refused and named, the rest goes on.
+            raise BadInput(
+                f"could not be loaded as {found.source.name}: {str(error).splitlines()[0][:300]}",
+                reason="load_failed", file=path, remedy="report this message together with the file's header line",
+            ) from error
+        finally:
+            clean_up(self.connection)
+        done.loaded.append(path)
+
+    def _refuse(self, member: Member, path: str, fault: BadInput, done: Intake) -> None:
+        fault.in_file(path)
+        with transaction(self.connection):
+            ledger.record_refused(self.connection, path, member.sha256, member.size, fault, self.as_of)
+            touch_ledger(self.connection, ledger.copy_id(member.sha256, path))
+        done.refused.append((path, str(fault)))
+
+
+def touch(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, entities: set[str], file_id: str) -> None:
+    """Leave the keys of a file's rows for the models; a load too large to follow leaves word that all is to be built."""
+    if not connection.execute("SELECT count(*) FROM kernel.consumers WHERE consumer <> 'publication'").fetchall()[0][0]:
+        return  # Nothing has been built yet, or all of it is to be built anew.
+    batch = next_batch(connection)
+    for entity in sorted(entities):
+        table = f"raw.{quote(entity)}"
+        mine, total = connection.execute(
+            f"SELECT count(*) FILTER (WHERE file_id = ?), count(*) FROM {table}", [file_id]
+        ).fetchall()[0]
+        large = mine > WHOLE_ROWS_MIN and mine > WHOLE_SHARE * total
+        if large or (entity in WITHOUT_KEY and mine):
+            connection.execute("DELETE FROM kernel.consumers WHERE consumer <> 'publication'")
+            return
+        if mine:
+            connection.execute("INSERT INTO kernel.touched VALUES (?, ?, ?)", [f"raw.{entity}", file_id, batch])
+        keys = [(c, k) for c, k in TOUCHES.items() if c in raw_columns(dictionary, entity)]
+        for column, kind in keys:
+            connection.execute(
+                f"INSERT INTO kernel.touched SELECT DISTINCT ?, {column}, ? FROM {table} "
+                f"WHERE file_id = ? AND {column} IS NOT NULL",
+                [kind, batch, file_id],
+            )
+    touch_ledger(connection, file_id)
+
+
+def touch_ledger(connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
+    """The ledger and the quarantine have changed, whatever the file held."""
+    batch = next_batch(connection)
+    for table in ("raw.files", "raw.quarantine"):
+        connection.execute("INSERT INTO kernel.touched VALUES (?, ?, ?)", [table, file_id, batch])
+
+
+def create_reference_tables(
+    connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, settings: Settings
+) -> None:
+    """What models read of the dictionary and the settings: channels, which statements restate which, accounts."""
+    connection.execute("CREATE SCHEMA IF NOT EXISTS ref")
+    columns = ("timezone", "currency", "logistics_leg", "payment_leg")
+    rows = ", ".join(
+        "(" + ", ".join(literal(str(v)) for v in (code, *(dictionary.channel(code)[c] for c in columns))) + ")"
+        for code in dictionary.channels
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TABLE ref.channels AS SELECT * FROM (VALUES {rows}) AS t(channel, {', '.join(columns)})"
+    )
+    connection.execute("CREATE OR REPLACE TABLE ref.accounts (account VARCHAR, channel VARCHAR, shop_id VARCHAR)")
+    for account, spec in settings.accounts.items():
+        connection.execute("INSERT INTO ref.accounts VALUES (?, ?, ?)", [account, spec.get("channel"), spec.get("shop_id")])
+    pairs = [(s.name, other) for s in dictionary.sources.values() for other in s.get("restates", ())]
+    values = ", ".join(f"({literal(a)}, {literal(b)})" for a, b in pairs)
+    connection.execute(f"CREATE OR REPLACE TABLE ref.restatements AS SELECT * FROM (VALUES {values}) AS t(source, restates)")
+
+
+def dictionary_fingerprint() -> str:
+    """Changes with any file of the dictionary: refused files are then tried again."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(dictionary_files.FOLDER).rglob("*.yml")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

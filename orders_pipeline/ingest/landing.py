@@ -1,0 +1,175 @@
+"""What lies in the landing folder: complete files only, in a stable order, archives opened safely."""
+
+from __future__ import annotations
+
+import os
+import time
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from orders_pipeline.ingest.read.limits import DEFAULT, Limits
+from orders_pipeline.ingest.read.scan import sha256_of
+
+HINT_KEYS = frozenset({"shop", "account", "timezone", "channel"})
+_UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".download", ".filepart")
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A file in the landing folder.
+
+    ``relative_path`` is NFC with forward slashes, so that one file has one name on every system. ``hints`` come from
+    path segments such as ``shop=main/`` or ``timezone=Asia%2FShanghai/`` (percent-encoding allowed); the innermost
+    folder wins.
+    """
+
+    path: Path
+    relative_path: str
+    size: int
+    mtime_ns: int
+    hints: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A file that is not taken this time, and why (``still_changing``, ``too_young``, ``vanished``, ``symlink``)."""
+
+    relative_path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One look at the landing folder; iterating gives the files to take."""
+
+    files: list[Landed]
+    waiting: list[Waiting]
+
+    def __iter__(self) -> Iterator[Landed]:
+        return iter(self.files)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+@dataclass
+class Member:
+    """One file to read: a landed file itself or an entry unpacked from an archive.
+
+    ``relative_path`` of an entry is ``a.zip!/detail.csv``; ``path`` is where its bytes are (in the work directory
+    for entries). ``known_sha256`` is set once somebody has read the bytes anyway.
+    """
+
+    landed: Landed
+    path: Path
+    relative_path: str
+    size: int
+    hints: dict[str, str]
+    known_sha256: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the content in hex; reads the file the first time."""
+        if self.known_sha256 is None:
+            self.known_sha256 = sha256_of(self.path)
+        return self.known_sha256
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether the bytes are a copy of ours, unpacked from an archive."""
+        return self.path != self.landed.path
+
+    def close(self) -> None:
+        """Delete the unpacked copy once it is loaded (a landed file stays)."""
+        if self.is_archived:
+            self.path.unlink(missing_ok=True)
+
+
+def as_member(path: Path, relative_path: str | None = None) -> Member:
+    """A single file as a member, for commands that take a file instead of the landing folder."""
+    status = path.stat()
+    name = unicodedata.normalize("NFC", relative_path or path.name)
+    landed = Landed(path, name, status.st_size, status.st_mtime_ns, hints_of(name))
+    return Member(landed, path, name, status.st_size, landed.hints)
+
+
+def scan(landing: Path, settle_seconds: float = 0.0) -> Scan:
+    """The files that are ready, ordered by path, and those that are not yet.
+
+    Hidden files and folders and unfinished downloads (``.part``, ``.crdownload``, ``~$…`` …) are ignored. A file is
+    left for later when its size or time differs between the beginning and the end of the scan, or when it is younger
+    than ``settle_seconds``. Links that lead out of the landing folder are not followed.
+    """
+    root = landing.resolve()
+    if not root.is_dir():
+        return Scan([], [])
+    first = dict(_walk(root))
+    files, waiting = [], []
+    now = time.time()
+    for path in sorted(first, key=lambda found: _relative(root, found)):
+        relative, before = _relative(root, path), first[path]
+        if path.is_symlink() and not path.resolve().is_relative_to(root):
+            waiting.append(Waiting(relative, "symlink"))
+            continue
+        try:
+            after = path.stat()
+        except FileNotFoundError:
+            waiting.append(Waiting(relative, "vanished"))
+            continue
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            waiting.append(Waiting(relative, "still_changing"))
+        elif settle_seconds > 0 and now - after.st_mtime < settle_seconds:
+            waiting.append(Waiting(relative, "too_young"))
+        else:
+            files.append(Landed(path, relative, after.st_size, after.st_mtime_ns, hints_of(relative)))
+    return Scan(files, waiting)
+
+
+def _walk(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    for folder, folders, names in os.walk(root, followlinks=False):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            path = Path(folder, name)
+            if is_ignored(name) or not (path.is_file() or path.is_symlink()):
+                continue
+            try:
+                yield path, path.stat()
+            except FileNotFoundError:
+                continue  # deleted since the folder was listed, or a dangling link: nothing to read
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file name says: hidden, a lock file of an office program, or a download in progress."""
+    lowered = name.lower()
+    return name.startswith((".", "~$")) or lowered.endswith(_UNFINISHED) or lowered in ("thumbs.db", "desktop.ini")
+
+
+def _relative(root: Path, path: Path) -> str:
+    return unicodedata.normalize("NFC", path.relative_to(root).as_posix())
+
+
+def hints_of(relative_path: str) -> dict[str, str]:
+    """``key=value`` folders of a path, for the keys that mean something (`HINT_KEYS`)."""
+    hints = {}
+    for segment in relative_path.split("/")[:-1]:
+        key, equals, value = segment.partition("=")
+        if equals and key.strip().lower() in HINT_KEYS and value.strip():
+            hints[key.strip().lower()] = unquote(value.strip())
+    return hints
+
+
+def expand(landed: Landed, work_dir: Path, limits: Limits = DEFAULT) -> Iterator[Member]:
+    """The files to read in a landed file: its entries when it is an archive (zip, gzip, nested), else itself.
+
+    An archive is taken whole or refused whole, before its first member is handed over. Entries are written under
+    names of our own into ``work_dir``, never under theirs; the caller deletes that folder when it is done.
+
+    Raises `BadInput` with a reason ``archive_*`` (see `read.archive`).
+    """
+    from orders_pipeline.ingest.read.archive import unpack
+
+    whole = Member(landed, landed.path, landed.relative_path, landed.size, dict(landed.hints))
+    yield from unpack(whole, work_dir, limits)

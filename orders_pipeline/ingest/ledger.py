@@ -1,0 +1,116 @@
+"""The ledger of files: what was taken, refused or found to be a copy, and how many rows of each became what.
+
+Everything here is a function of the set of files, not of the order they came in: of several copies of one content the
+first path (in alphabetical order) is the loaded one, and of several equal rows the oldest export's is the original.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+import duckdb
+
+from orders_pipeline.ingest.load import Outcome
+from orders_pipeline.kernel.faults import BadInput
+from orders_pipeline.kernel.warehouse import quote
+
+COLUMNS = (
+    "file_id, path, source, channel, shop_id, sha256, size_bytes, encoding, status, reason, rows_read, rows_accepted, "
+    "rows_quarantined, rows_repeated, rows_duplicate, exported_at, ingested_at"
+)
+
+
+def content_id(sha256: str, part: str = "") -> str:
+    """file_id of a content (or of one sheet of it): the same bytes have the same id wherever they lie."""
+    digest = hashlib.sha256(f"{sha256}{part}".encode()).hexdigest() if part else sha256
+    return digest[:32]
+
+
+def copy_id(sha256: str, path: str) -> str:
+    """file_id of a further copy of a content, or of a file that was refused."""
+    return hashlib.sha256(f"{sha256}|{path}".encode()).hexdigest()[:32]
+
+
+def record_loaded(
+    connection: duckdb.DuckDBPyConnection, file_id: str, path: str, sha256: str, size: int, encoding: str, outcome: Outcome,
+    as_of: datetime,
+) -> None:
+    """Enter a file that was taken."""
+    connection.execute(
+        f"INSERT INTO raw.files ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'loaded', NULL, ?, ?, ?, ?, ?, ?, ?)",
+        [file_id, path, outcome.source, outcome.channel, outcome.shop_id, sha256, size, encoding, outcome.rows_read,
+         outcome.rows_accepted, outcome.rows_quarantined, outcome.rows_duplicate, outcome.rows_duplicate,
+         outcome.exported_at, as_of],
+    )
+
+
+def record_refused(
+    connection: duckdb.DuckDBPyConnection, path: str, sha256: str, size: int, fault: BadInput, as_of: datetime
+) -> None:
+    """Enter a file that was not taken, with the reason and the remedy; an earlier refusal of the same file is replaced."""
+    file_id = copy_id(sha256, path)
+    connection.execute("DELETE FROM raw.files WHERE file_id = ?", [file_id])
+    connection.execute(
+        f"INSERT INTO raw.files ({COLUMNS}) VALUES (?, ?, NULL, NULL, NULL, ?, ?, NULL, 'refused', ?, 0, 0, 0, 0, 0, NULL, ?)",
+        [file_id, path, sha256, size, str(fault), as_of],
+    )
+
+
+def record_copy(connection: duckdb.DuckDBPyConnection, file_id: str, path: str, as_of: datetime) -> None:
+    """Enter a further copy of a loaded content. All its rows are duplicates; the first path becomes the loaded one."""
+    loaded = connection.execute("SELECT path, sha256 FROM raw.files WHERE file_id = ?", [file_id]).fetchall()
+    first, sha256 = loaded[0]
+    if path < first:
+        connection.execute("UPDATE raw.files SET path = ? WHERE file_id = ?", [path, file_id])
+        path = first
+    copied = copy_id(file_id, path)
+    known = connection.execute("SELECT 1 FROM raw.files WHERE file_id = ?", [copied]).fetchall()
+    if known:
+        return
+    connection.execute(
+        f"""INSERT INTO raw.files ({COLUMNS}) SELECT ?, ?, source, channel, shop_id, sha256, size_bytes, encoding,
+        'duplicate', 'same content as ' || path, rows_read, 0, 0, rows_read, rows_read, exported_at, ? FROM raw.files WHERE file_id = ?""",
+        [copied, path, as_of, file_id],
+    )
+
+
+def count_repeats(connection: duckdb.DuckDBPyConnection, entity: str, source: str, file_id: str) -> None:
+    """Count, for this file and those it shares rows with, the rows that an older export already had."""
+    others = connection.execute(
+        "SELECT count(*) FROM raw.files WHERE source = ? AND status = 'loaded' AND file_id <> ?", [source, file_id]
+    ).fetchall()[0][0]
+    if not others:
+        return
+    table = f"raw.{quote(entity)}"
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP TABLE aged AS
+        WITH lines AS (SELECT DISTINCT file_id, row_number, row_hash FROM {table} WHERE source = $source),
+        shared AS (SELECT l.* FROM lines l WHERE l.row_hash IN (SELECT row_hash FROM lines WHERE file_id = $file))
+        SELECT s.file_id, row_number() OVER (PARTITION BY s.row_hash
+            ORDER BY f.exported_at NULLS FIRST, s.file_id, s.row_number) AS age
+        FROM shared s JOIN raw.files f ON s.file_id = f.file_id AND f.status = 'loaded'""",
+        {"file": file_id, "source": source},
+    )
+    affected = [r[0] for r in connection.execute("SELECT file_id FROM aged GROUP BY 1 HAVING max(age) > 1").fetchall()]
+    for one in {*affected} - {file_id} if affected else ():
+        _recount(connection, table, source, one)
+    if affected:
+        _recount(connection, table, source, file_id)
+
+
+def _recount(connection: duckdb.DuckDBPyConnection, table: str, source: str, file_id: str) -> None:
+    """Rows of one file that an older export already had, over all files of the source."""
+    connection.execute(
+        f"""UPDATE raw.files SET rows_duplicate = rows_repeated + n.older, rows_accepted =
+            rows_read - rows_quarantined - rows_repeated - n.older
+        FROM (
+            WITH lines AS (SELECT DISTINCT file_id, row_number, row_hash FROM {table} WHERE source = $source),
+            shared AS (SELECT l.* FROM lines l WHERE l.row_hash IN (SELECT row_hash FROM lines WHERE file_id = $file)),
+            aged AS (SELECT s.file_id, row_number() OVER (PARTITION BY s.row_hash
+                ORDER BY f.exported_at NULLS FIRST, s.file_id, s.row_number) AS age
+                FROM shared s JOIN raw.files f ON s.file_id = f.file_id AND f.status = 'loaded')
+            SELECT count(*) AS older FROM aged WHERE age > 1 AND file_id = $file
+        ) n WHERE raw.files.file_id = $file""",
+        {"file": file_id, "source": source},
+    )

@@ -1,0 +1,120 @@
+"""The raw tables: every accepted row of every file, as the standard sees it, with file and line. Append-only.
+
+A raw table holds an entity's standard fields, the keys that models join on (derived here, once), and provenance:
+source, file_id, row_number (the physical line of the file on which the record starts), exported_at, row_hash.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from orders_pipeline.dictionary.model import Dictionary
+from orders_pipeline.kernel.warehouse import quote
+
+#: Key -> the fields that make it. Only identifiers of the outside world go in: a key never changes.
+ORDER_KEY = ("channel", "shop_id", "channel_order_id")
+ORDER_ENTITIES = ("orders", "order_lines", "discounts", "returns", "order_edits", "holds", "reviews")
+CLAIMING_ENTITIES = ("payments", "shipments", "tracking")
+
+PROVENANCE = {
+    "source": "VARCHAR",
+    "timezone": "VARCHAR",
+    "file_id": "UUID",
+    "row_number": "BIGINT",
+    "exported_at": "TIMESTAMPTZ",
+    "row_hash": "UUID",
+    "fault": "VARCHAR",
+}
+
+LEDGER = """
+CREATE TABLE IF NOT EXISTS raw.files (
+    file_id UUID, path VARCHAR, source VARCHAR, channel VARCHAR, shop_id VARCHAR, sha256 VARCHAR, size_bytes BIGINT,
+    encoding VARCHAR, status VARCHAR, reason VARCHAR, rows_read BIGINT, rows_accepted BIGINT, rows_quarantined BIGINT,
+    rows_repeated BIGINT, rows_duplicate BIGINT, exported_at TIMESTAMPTZ, ingested_at TIMESTAMPTZ);
+CREATE TABLE IF NOT EXISTS raw.quarantine (
+    file_id UUID, row_number BIGINT, entity VARCHAR, reason VARCHAR, field VARCHAR, detail VARCHAR, raw VARCHAR,
+    shown VARCHAR, family VARCHAR, quarantined_at TIMESTAMPTZ, released_at TIMESTAMPTZ);
+CREATE TABLE IF NOT EXISTS kernel.seen (path VARCHAR, size BIGINT, modified BIGINT, dictionary VARCHAR);
+"""
+
+
+def derived_columns(
+    entity: str, fields: tuple[str, ...], transaction_key: str = "payment_id"
+) -> dict[str, tuple[str, str]]:
+    """Key columns of an entity: name -> (type, SQL over the entity's fields)."""
+
+    def guid(*parts: str) -> str:
+        # concat with || keeps NULL: a key with a part missing is no key.
+        return "guid_of(" + " || '|' || ".join(parts) + ")"
+
+    def known(*parts: str) -> str:
+        return guid(*(f"coalesce({quote(p)}, '')" for p in parts))
+
+    keys: dict[str, tuple[str, str]] = {}
+    if entity in ORDER_ENTITIES:
+        keys["order_guid"] = ("UUID", guid(*map(quote, ORDER_KEY)))
+    elif entity in CLAIMING_ENTITIES:
+        # What the row itself says; the linking models decide which order it really belongs to.
+        keys["claimed_guid"] = ("UUID", guid(*map(quote, ORDER_KEY)))
+    if entity == "payments":
+        # All rows about one transaction share this key, whichever statement they stand in (see `restates`).
+        keys["payment_key"] = ("UUID", f"guid_of(coalesce({quote(transaction_key)}, payment_id))")
+    if entity in ("shipments", "tracking"):
+        keys["parcel_guid"] = ("UUID", guid("courier_code", "waybill_id"))
+    if entity == "shipments":
+        keys["shipment_line_guid"] = (
+            "UUID",
+            known("warehouse_id", "outbound_id", *ORDER_KEY, "sub_order_id", "sku", "waybill_id"),
+        )
+    if entity == "order_lines":
+        keys["line_key"] = (
+            "VARCHAR",
+            "coalesce(sub_order_id, lpad(CAST(line_no AS VARCHAR), 6, '0'), lpad(CAST(row_number() OVER "
+            "(PARTITION BY channel, shop_id, channel_order_id ORDER BY row_number) AS VARCHAR), 6, '0'))",
+        )
+    if "buyer_account" in fields or "buyer_phone" in fields:
+        phone = "phone_digits(buyer_phone)" if "buyer_phone" in fields else "NULL"
+        keys["customer_id"] = (
+            "VARCHAR",
+            f"CASE WHEN {phone} IS NOT NULL THEN keyed_hash('phone:' || {phone}) WHEN unmasked(buyer_account) IS NOT NULL "
+            "THEN keyed_hash('account:' || channel || ':' || buyer_account) END",
+        )
+    if entity == "orders":
+        # Tells that name, phone or address changed, without telling what they are.
+        keys["contact_hash"] = (
+            "UUID",
+            "CASE WHEN coalesce(buyer_name, buyer_phone, address) IS NOT NULL THEN "
+            "guid_of(concat_ws(chr(31), buyer_name, buyer_phone, address)) END",
+        )
+    if entity == "tracking":
+        keys["parcel_status"] = ("VARCHAR", "coalesce(said.parcel_status, status_code, 'unmapped')")
+    for single, key in (("products", ("sku",)), ("buyers", ("channel", "buyer_ref"))):
+        if entity == single:
+            keys[f"{single[:-1]}_key"] = ("UUID", guid(*map(quote, key)))
+    return keys
+
+
+def raw_columns(dictionary: Dictionary, entity: str) -> dict[str, str]:
+    """Column -> DuckDB type of raw.<entity>."""
+    fields = dictionary.entities[entity].fields
+    columns = {f: dictionary.field(entity, f).duckdb_type for f in fields if f not in PROVENANCE}
+    columns |= {name: kind for name, (kind, _) in derived_columns(entity, fields).items()}
+    return columns | PROVENANCE
+
+
+def create_raw_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> None:
+    """Make the raw tables that are missing; a field added to the dictionary becomes a column of the existing table."""
+    connection.execute("CREATE SCHEMA IF NOT EXISTS raw; CREATE SCHEMA IF NOT EXISTS kernel;" + LEDGER)
+    existing: dict[str, set[str]] = {}
+    for table, column in connection.execute(
+        "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'raw'"
+    ).fetchall():
+        existing.setdefault(table, set()).add(column)
+    for entity in dictionary.entities:
+        columns = raw_columns(dictionary, entity)
+        if entity not in existing:
+            body = ", ".join(f"{quote(n)} {t}" for n, t in columns.items())
+            connection.execute(f"CREATE TABLE raw.{quote(entity)} ({body})")
+            continue
+        for name in columns.keys() - existing[entity]:
+            connection.execute(f"ALTER TABLE raw.{quote(entity)} ADD COLUMN {quote(name)} {columns[name]}")

@@ -1,0 +1,191 @@
+"""Archives as merchants download them: zip with GBK entry names, gzip, archives inside archives - and hostile ones."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import lzma
+import os
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from orders_pipeline.ingest.read.limits import MIB, Limits
+from orders_pipeline.kernel.faults import BadInput
+
+if TYPE_CHECKING:
+    from orders_pipeline.ingest.landing import Landed, Member
+
+_CHUNK = MIB
+_UTF8_NAME = 0x800
+_ENCRYPTED = 0x1
+_OTHER_ARCHIVES = ((b"Rar!", "RAR"), (b"7z\xbc\xaf\x27\x1c", "7z"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"))
+_AGAIN = "download or copy the archive again"
+
+
+class _Budget:
+    """What one landed archive may still unpack, nested archives included."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self.entries, self.size = limits, 0, 0
+
+    def take_entry(self) -> None:
+        self.entries += 1
+        if self.entries > self.limits.archive_entries:
+            raise _refused(f"more than {self.limits.archive_entries} files in one archive", "archive_too_many_files")
+
+    def take_bytes(self, count: int, entry_size: int, packed: int) -> None:
+        self.size += count
+        if self.size > self.limits.archive_bytes:
+            raise _refused(f"it unpacks to more than {self.limits.archive_bytes >> 20:,} MiB", "archive_too_large")
+        bomb = entry_size > self.limits.archive_ratio * max(packed, 1)
+        if bomb and entry_size > self.limits.archive_ratio_floor_bytes:
+            raise _refused(f"a file in it unpacks to over {self.limits.archive_ratio} times its size", "archive_bomb")
+
+
+def _refused(what: str, reason: str, remedy: str = "unpack it and put the tables here one by one") -> BadInput:
+    return BadInput(f"the archive is refused: {what}", reason=reason, remedy=remedy)
+
+
+def unpack(member: Member, work_dir: Path, limits: Limits) -> Iterator[Member]:
+    """`landing.expand`: the member itself, or the members of the archive it is.
+
+    Raises `BadInput`: ``archive_encrypted``, ``archive_damaged``, ``archive_bomb``, ``archive_too_large``,
+    ``archive_too_many_files``, ``archive_too_deep``, ``archive_unsafe_name``, ``archive_unsupported``,
+    ``archive_empty``.
+    """
+    try:
+        members = _members(member, work_dir, limits, _Budget(limits), 0)
+    except BadInput as fault:
+        raise fault.in_file(member.relative_path) from fault.__cause__
+    yield from members
+
+
+def _members(member: Member, work_dir: Path, limits: Limits, budget: _Budget, depth: int) -> list[Member]:
+    with member.path.open("rb") as stream:
+        start = stream.read(8)
+    for mark, name in _OTHER_ARCHIVES:
+        if start.startswith(mark):
+            raise _refused(f"{name} archives are not read", "archive_unsupported", "unpack it, or pack it as zip")
+    packed = start.startswith((b"PK\x03\x04", b"PK\x05\x06")) and not _is_office(member.path)
+    if not packed and not start.startswith(b"\x1f\x8b"):
+        return [member]
+    if depth >= limits.archive_depth:
+        raise _refused(f"archives are nested more than {limits.archive_depth} deep", "archive_too_deep")
+    work_dir.mkdir(parents=True, exist_ok=True)
+    inner = _unzip(member, work_dir, budget) if packed else [_gunzip(member, work_dir, budget)]
+    found = []
+    for entry in inner:
+        deeper = _members(entry, work_dir, limits, budget, depth + 1)
+        if deeper != [entry]:
+            entry.path.unlink()
+        found.extend(deeper)
+    if not found:
+        raise _refused("there is no file in it", "archive_empty", _AGAIN)
+    return found
+
+
+def _is_office(path: Path) -> bool:
+    """Whether a zip is a workbook or another office document, to be read as such and not unpacked."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, ValueError, OSError) as error:
+        raise _damaged() from error
+    return "[Content_Types].xml" in names or any(name.startswith("xl/") for name in names)
+
+
+def _damaged() -> BadInput:
+    return _refused("it is damaged or was cut off", "archive_damaged", _AGAIN)
+
+
+def _unzip(member: Member, work_dir: Path, budget: _Budget) -> list[Member]:
+    entries = []
+    try:
+        with zipfile.ZipFile(member.path) as archive:
+            for info in archive.infolist():
+                name = _entry_name(info)
+                if info.is_dir() or _is_litter(name):
+                    continue
+                _check(info, name)
+                budget.take_entry()
+                with archive.open(info) as source:
+                    path, size, digest = _write(source, work_dir, name, budget, info.compress_size)
+                entries.append(_entry(member, path, name, size, digest))
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+        raise _damaged() from error
+    except NotImplementedError as error:
+        raise _refused(
+            "it uses a compression that is not read", "archive_unsupported", "unpack it, or pack it as plain zip"
+        ) from error
+    return sorted(entries, key=lambda entry: entry.relative_path)
+
+
+def _entry_name(info: zipfile.ZipInfo) -> str:
+    """The name as its maker meant it: without the UTF-8 flag it is GBK that zipfile has read as cp437."""
+    name = info.filename
+    if not info.flag_bits & _UTF8_NAME and not name.isascii():
+        raw = name.encode("cp437")
+        for encoding in ("utf-8", "gb18030"):
+            try:
+                name = raw.decode(encoding)
+                break
+            except UnicodeDecodeError:
+                continue
+    return unicodedata.normalize("NFC", name.replace("\\", "/"))
+
+
+def _is_litter(name: str) -> bool:
+    from orders_pipeline.ingest.landing import is_ignored
+
+    return name.startswith("__MACOSX/") or is_ignored(name.rsplit("/", 1)[-1])
+
+
+def _check(info: zipfile.ZipInfo, name: str) -> None:
+    if info.flag_bits & _ENCRYPTED:
+        raise _refused(
+            "it is encrypted",
+            "archive_encrypted",
+            "unpack it with its password and put the files inside into the landing folder",
+        )
+    if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0] or "\0" in name:
+        raise _refused("a file in it has a path that leads out of the archive", "archive_unsafe_name")
+
+
+def _gunzip(member: Member, work_dir: Path, budget: _Budget) -> Member:
+    budget.take_entry()
+    name = member.relative_path.rsplit("/", 1)[-1]
+    name = name[:-3] if name.lower().endswith(".gz") else name
+    try:
+        with gzip.open(member.path) as source:
+            path, size, digest = _write(source, work_dir, name, budget, member.size)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise _damaged() from error
+    return _entry(member, path, name, size, digest)
+
+
+def _write(source: BinaryIO, work_dir: Path, name: str, budget: _Budget, packed: int) -> tuple[Path, int, str]:
+    """Unpack one entry under a name of ours; its size and SHA-256."""
+    suffix = Path(name).suffix if Path(name).suffix.isascii() and len(Path(name).suffix) <= 8 else ""
+    path, size, digest = work_dir / f"entry-{os.urandom(6).hex()}{suffix}", 0, hashlib.sha256()
+    try:
+        with path.open("wb") as out:
+            while chunk := source.read(_CHUNK):
+                size += len(chunk)
+                budget.take_bytes(len(chunk), size, packed)
+                digest.update(chunk)
+                out.write(chunk)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path, size, digest.hexdigest()
+
+
+def _entry(member: Member, path: Path, name: str, size: int, digest: str) -> Member:
+    from orders_pipeline.ingest.landing import Member, hints_of
+
+    landed: Landed = member.landed
+    return Member(landed, path, f"{member.relative_path}!/{name}", size, {**member.hints, **hints_of(name)}, digest)

@@ -1,0 +1,100 @@
+"""Which source a table is, by the names in its header; never by file name, extension or folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from orders_pipeline.dictionary.model import Dictionary, Source, canonical_header
+from orders_pipeline.ingest.read import Table
+from orders_pipeline.kernel.faults import BadInput
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A table, its source, the header line (1-based) and handle -> column index."""
+
+    table: Table
+    source: Source
+    header_line: int
+    binding: Mapping[str, int]
+
+
+@cache
+def _aliases(source_key: tuple[str, ...]) -> Mapping[str, str]:
+    return {canonical_header(a): a for a in source_key}
+
+
+def bind(source: Source, header: list[str]) -> dict[str, int]:
+    """Handle -> index of the first column with one of its names; an earlier alias beats a later one."""
+    places: dict[str, int] = {}
+    for index, name in enumerate(header):
+        if name:
+            places.setdefault(name, index)
+    bound = {}
+    for handle, aliases in source.columns.items():
+        for alias in _aliases(aliases):
+            if alias in places:
+                bound[handle] = places[alias]
+                break
+    return bound
+
+
+def fits(source: Source, bound: Mapping[str, int]) -> bool:
+    """Whether a header that binds these handles can be the source."""
+    if any(handle not in bound for handle in source.signature):
+        return False
+    return not any(handle in bound for handle in source.get("unless", ()))
+
+
+def recognise(dictionary: Dictionary, table: Table) -> Recognised:
+    """The source of a table and where its header is.
+
+    The source that explains most columns wins. Raises BadInput `unrecognised` (naming the nearest sources and what they
+    miss) or `ambiguous_source`.
+    """
+    best: list[tuple[int, int, int, Source, dict[str, int]]] = []
+    nearest: tuple[int, str, list[str]] = (0, "", [])
+    for number, cells in enumerate(table.head, 1):
+        header = [canonical_header(c) for c in cells]
+        if sum(1 for c in header if c) < 2:
+            continue
+        for source in dictionary.sources.values():
+            if (source.kind == "json") != (table.kind == "json") and not source.is_standard:
+                continue
+            bound = bind(source, header)
+            if bound and fits(source, bound) and not _is_stranger(source, header):
+                best.append((len(set(bound.values())), len(source.signature), -number, source, bound))
+            elif len(bound) > nearest[0]:
+                missing = [source.columns[h][0] for h in source.signature if h not in bound]
+                nearest = (len(bound), source.name, missing)
+    if not best:
+        raise _unrecognised(nearest)
+    best.sort(key=lambda b: (-b[0], -b[1], -b[2], b[3].name))
+    columns, _, line, source, bound = best[0]
+    rivals = {b[3].name for b in best if b[0] == columns and b[1] == best[0][1] and b[2] == line}
+    if len(rivals) > 1:
+        raise BadInput(
+            f"the header fits {' and '.join(sorted(rivals))} equally well", reason="ambiguous_source",
+            remedy="keep more of the platform's columns in the export",
+        )
+    return Recognised(table, source, -line, bound)
+
+
+def _is_stranger(source: Source, header: list[str]) -> bool:
+    """A standard file of few required fields must have no other columns: `sku` alone would claim half the world's files."""
+    if not source.is_standard or len(source.signature) >= 4:
+        return False
+    return not {c for c in header if c} <= {canonical_header(name) for name in source.columns}
+
+
+def _unrecognised(nearest: tuple[int, str, list[str]]) -> BadInput:
+    count, name, missing = nearest
+    if count < 2:
+        message = "no line looks like the header of a known source"
+    else:
+        message = f"no known source; nearest is {name} ({count} columns), without {', '.join(missing) or 'a clear match'}"
+    return BadInput(
+        message, reason="unrecognised", remedy="`orders-pipeline channel list` shows what is known; docs/how-to/add-a-channel.md adds one"
+    )

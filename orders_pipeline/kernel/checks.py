@@ -1,0 +1,121 @@
+"""Checks: each is a claim (`order_total_equals_lines`) with SQL that returns the rows that break it.
+
+`checks.yml` of a room: `claim: {table, severity: error|warn, sql}`. Where a table was refreshed by
+keys, its checks look at the rows of those keys only. The grain of every table is checked without being listed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from orders_pipeline.dictionary.model import read_yaml
+from orders_pipeline.kernel import models as sql
+from orders_pipeline.kernel.faults import Usage
+from orders_pipeline.kernel.models import Model
+from orders_pipeline.kernel.refresh import Refreshed, Refresher
+
+SEVERITIES = ("error", "warn")
+SAMPLE_ROWS = 5
+
+RESULTS = """
+CREATE SCHEMA IF NOT EXISTS quality;
+CREATE TABLE IF NOT EXISTS quality.check_results (
+    run_id VARCHAR, table_name VARCHAR, check_name VARCHAR, severity VARCHAR, passed BOOLEAN, rows_checked BIGINT,
+    rows_failing BIGINT, threshold BIGINT, sample VARCHAR, checked_at TIMESTAMPTZ);
+"""
+
+
+@dataclass(frozen=True)
+class Check:
+    """A claim about a table. `sql` selects the rows that break it."""
+
+    name: str
+    table: str
+    severity: str
+    sql: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The outcome of one check in one run."""
+
+    check: Check
+    rows_checked: int
+    rows_failing: int
+    sample: str
+
+    @property
+    def passed(self) -> bool:
+        return self.rows_failing == 0
+
+    @property
+    def blocks(self) -> bool:
+        """Whether this result keeps the run from being published."""
+        return not self.passed and self.check.severity == "error"
+
+
+def load_checks(rooms_dir: Path, models: Mapping[str, Model]) -> list[Check]:
+    """Every declared check and the grain check of every model; raises Usage for one that names no table of ours."""
+    checks = [grain_check(m) for m in models.values()]
+    for path in sorted(rooms_dir.glob("*/checks.yml")):
+        for name, spec in (read_yaml(path) or {}).items():
+            if spec.get("table") not in models or spec.get("severity") not in SEVERITIES:
+                raise Usage(f"{path}: check {name} needs `table` (one of ours) and `severity` (error or warn)")
+            checks.append(Check(name, spec["table"], spec["severity"], spec["sql"], spec.get("description", "")))
+    return checks
+
+
+def grain_check(model: Model) -> Check:
+    """The declared grain is unique and never null."""
+    columns = ", ".join(model.grain)
+    nulls = " OR ".join(f"{c} IS NULL" for c in model.grain)
+    body = (
+        f"SELECT {columns}, count(*) AS row_count FROM {model.name} GROUP BY {columns} HAVING count(*) > 1 OR "
+        f"{nulls}"
+    )
+    return Check(f"grain_is_unique_{model.table}", model.name, "error", body, f"{columns} identify a row")
+
+
+def run_checks(
+    refresher: Refresher, checks: Iterable[Check], changed: Mapping[str, Refreshed], run_id: str
+) -> list[CheckResult]:
+    """Check every table that changed since the last publication; results are kept in quality.check_results.
+
+    Where only keys changed, the claim is checked on the rows of those keys.
+    """
+    connection = refresher.connection
+    connection.execute(RESULTS)
+    results = []
+    for check in checks:
+        what = changed.get(check.table)
+        if what is not None:
+            results.append(_run(refresher, check, what))
+    rows = [
+        [run_id, r.check.table, r.check.name, r.check.severity, r.passed, r.rows_checked, r.rows_failing, 0, r.sample,
+         refresher.as_of]
+        for r in results
+    ]
+    if rows:
+        connection.executemany("INSERT INTO quality.check_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    return results
+
+
+def _run(refresher: Refresher, check: Check, what: Refreshed) -> CheckResult:
+    expression = sql.bind(check.sql, refresher.as_of, refresher.settings.thresholds, {})
+    if what.how == "keys":
+        expression = sql.scoped(expression, what.model, refresher.columns, refresher.touched_table)
+    connection = refresher.connection
+    body = sql.render(expression)
+    failing = connection.execute(f"SELECT count(*) FROM ({body})").fetchall()[0][0]
+    sample = "[]"
+    if failing:
+        found = connection.execute(f"SELECT * FROM ({body}) LIMIT {SAMPLE_ROWS}")
+        names = [d[0] for d in found.description]
+        sample = json.dumps([dict(zip(names, map(str, row), strict=True)) for row in found.fetchall()], ensure_ascii=False)
+    return CheckResult(check, what.keys or what.rows, failing, sample)

@@ -1,0 +1,267 @@
+"""Brings the models up to date: touched rows only where that is enough, everything where it is not; one way for both.
+
+A load leaves the keys it touched in `kernel.touched`, under a batch number. Every consumer (each model, and the
+publication) remembers the last batch it has taken in. Refreshing a model replaces exactly the rows of its touched keys,
+records the keys that this touches further down, and advances its batch, all in one transaction: a run that is killed
+anywhere is completed by the next one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+import duckdb
+from sqlglot import exp
+
+from orders_pipeline.kernel import models as sql
+from orders_pipeline.kernel.models import WHOLE, Model
+from orders_pipeline.kernel.settings import Settings
+from orders_pipeline.kernel.warehouse import columns_of, table_exists, transaction
+
+#: When more than this share of a kind's keys is touched, replacing them one by one costs more than building anew.
+WHOLE_SHARE = 0.2
+
+STATE = """
+CREATE SCHEMA IF NOT EXISTS kernel;
+CREATE TABLE IF NOT EXISTS kernel.touched (kind VARCHAR, key UUID, batch BIGINT);
+CREATE TABLE IF NOT EXISTS kernel.consumers (
+    consumer VARCHAR, batch BIGINT, fingerprint VARCHAR, as_of TIMESTAMPTZ, rebuilt BIGINT);
+CREATE SEQUENCE IF NOT EXISTS kernel.batches;
+"""
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What happened to one model: `whole`, `keys` (rows of touched keys replaced) or `current` (nothing to do)."""
+
+    model: Model
+    how: str
+    rows: int
+    keys: int = 0
+
+
+class Refresher:
+    """Refreshes models in one warehouse at one `as_of`."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, ordered: Iterable[Model], as_of: datetime, settings: Settings
+    ) -> None:
+        self.connection = connection
+        self.models = list(ordered)
+        self.as_of = as_of
+        self.settings = settings
+        connection.execute(STATE)
+        for room in {m.room for m in self.models}:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {room}")
+        self._columns: dict[str, dict[str, str]] = {}
+
+    # ---- what is to be done
+
+    def fingerprint(self, model: Model) -> str:
+        """Changes when the model's SQL, or a threshold it uses, changes; its table is then built anew."""
+        used = sql.used_names([model])
+        values = sorted((n, str(self.settings.thresholds[n])) for n in used.thresholds)
+        return hashlib.sha256(f"{model.sql}{model.touch_sql}{values}".encode()).hexdigest()[:16]
+
+    def plan(self, full: bool = False) -> None:
+        """Decide what must be built whole and write that down before anything is touched."""
+        state = self._state()
+        whole: set[str] = set()
+        for model in self.models:
+            batch, fingerprint, as_of = state.get(model.name, (None, None, None))
+            stale = batch is None or fingerprint != self.fingerprint(model) or not table_exists(self.connection, model.name)
+            back = model.clock is not None and as_of is not None and as_of > self.as_of
+            if full or stale or back or model.after & whole:
+                whole.add(model.name)
+        with transaction(self.connection):
+            for name in whole & state.keys():
+                self.connection.execute("DELETE FROM kernel.consumers WHERE consumer = ?", [name])
+
+    def _touch_by_clock(self, model: Model, last: datetime | None) -> None:
+        """Touch the rows whose verdict the clock alone has changed since the model was last refreshed."""
+        if model.clock is None or last is None or last >= self.as_of:
+            return
+        with transaction(self.connection):
+            self.connection.execute(
+                f"INSERT INTO kernel.touched SELECT DISTINCT ?, {model.key}, ? FROM {model.name} "
+                f"WHERE {model.clock} > ? AND {model.clock} <= ?",
+                [model.refresh, self._run_batch, last, self.as_of],
+            )
+
+    def touch_everything(self) -> None:
+        """Forget what the consumers have taken in: all is built anew, by the same path."""
+        self.connection.execute("DELETE FROM kernel.consumers")
+
+    # ---- doing it
+
+    def refresh(self, model: Model) -> Refreshed:
+        """Bring one model up to date. Whatever it reads must be up to date already."""
+        batch, _, as_of = self._state().get(model.name, (None, None, None))
+        if batch is None:
+            return self._whole(model)
+        if model.refresh == WHOLE:
+            # A table refreshed whole that looks at the clock (`changes at: always`) ages with every new as_of.
+            aged = model.clock is not None and as_of != self.as_of
+            return self._whole(model) if aged or self._inputs_changed(model, batch) else self._current(model)
+        self._touch_by_clock(model, as_of)
+        self._spread(model, batch)
+        keys = self._one(
+            "SELECT count(DISTINCT key) FROM kernel.touched WHERE kind = ? AND batch > ?", [model.refresh, batch]
+        )
+        if not keys:
+            return self._current(model)
+        return self._keys(model, batch, keys)
+
+    def _inputs_changed(self, model: Model, batch: int) -> bool:
+        """Whether anything a table refreshed whole reads has changed since it was."""
+        by_name = {m.name: m for m in self.models}
+        kinds = {name if name not in by_name else by_name[name].refresh for name in model.after} - {WHOLE}
+        marks = ", ".join("?" * len(kinds))
+        touched = kinds and self._one(
+            f"SELECT count(*) FROM kernel.touched WHERE batch > ? AND kind IN ({marks})", [batch, *kinds]
+        )
+        return bool(touched) or any(
+            by_name[n].refresh == WHOLE and self._rebuilt(n) > batch for n in model.after if n in by_name
+        )
+
+    def _rebuilt(self, name: str) -> int:
+        return self._one("SELECT coalesce(max(rebuilt), 0) FROM kernel.consumers WHERE consumer = ?", [name])
+
+    def _current(self, model: Model) -> Refreshed:
+        self._advance(model)
+        return Refreshed(model, "current", self.row_count(model))
+
+    def _whole(self, model: Model) -> Refreshed:
+        statement = sql.render(self._bound(model))
+        with transaction(self.connection):
+            self.connection.execute(f"CREATE OR REPLACE TABLE {model.name} AS {statement}")
+            self._advance(model, rebuilt=True)
+        self._columns.pop(model.name, None)
+        return Refreshed(model, "whole", self.row_count(model))
+
+    def _keys(self, model: Model, batch: int, keys: int) -> Refreshed:
+        touched = self._touched_table(model.refresh, batch)
+        statement = sql.render(sql.scoped(self._bound(model), model, self.columns, lambda kind: touched))
+        inside = f"{model.key} IN (SELECT key FROM {touched})"
+        with transaction(self.connection):
+            self._pass_on(model, inside)
+            self.connection.execute(f"DELETE FROM {model.name} WHERE {inside}")
+            self.connection.execute(f"INSERT INTO {model.name} BY NAME {statement}")
+            self._pass_on(model, inside)
+            self._advance(model)
+        return Refreshed(model, "keys", self.row_count(model), keys)
+
+    def _spread(self, model: Model, batch: int) -> None:
+        """Add the keys that other kinds of touched rows make stale here (a payment whose order has arrived)."""
+        if model.touch_sql is None:
+            return
+        expression = sql.bind(model.touch_sql, self.as_of, self.settings.thresholds, {})
+        for table in list(expression.find_all(exp.Table)):
+            if table.db == "touched":
+                kind = table.name.removesuffix("_keys")
+                table.replace(exp.table_(self._touched_table(kind, batch), alias=table.alias_or_name))
+        with transaction(self.connection):
+            self.connection.execute(
+                f"INSERT INTO kernel.touched SELECT DISTINCT ?, key, ? FROM ({sql.render(expression)}) AS found(key) "
+                "WHERE key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM kernel.touched t WHERE t.kind = ? AND t.key = found.key"
+                " AND t.batch > ?)",
+                [model.refresh, self._run_batch, model.refresh, batch],
+            )
+
+    def _pass_on(self, model: Model, inside: str) -> None:
+        for touch in model.touches:
+            self.connection.execute(
+                f"INSERT INTO kernel.touched SELECT DISTINCT ?, {touch.column}, ? FROM {model.name} "
+                f"WHERE {inside} AND {touch.column} IS NOT NULL",
+                [touch.kind, self._run_batch],
+            )
+
+    @cached_property
+    def _run_batch(self) -> int:
+        """The number under which this run passes touches on: above all that was pending when it began."""
+        return next_batch(self.connection)
+
+    def touched_table(self, kind: str) -> str:
+        """The temporary table of touched keys of a kind, as last asked for."""
+        return f"touched_{kind}"
+
+    def _touched_table(self, kind: str, batch: int) -> str:
+        name = self.touched_table(kind)
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT DISTINCT key FROM kernel.touched WHERE kind = ? AND batch > ?",
+            [kind, batch],
+        )
+        return name
+
+    def _advance(self, model: Model, rebuilt: bool = False) -> None:
+        advance(self.connection, model.name, self._run_batch, self.fingerprint(model), self.as_of, rebuilt)
+
+    def _bound(self, model: Model) -> exp.Expression:
+        return sql.bind(model, self.as_of, self.settings.thresholds, {})
+
+    def changes(self, consumer: str) -> dict[str, Refreshed]:
+        """What has changed since a consumer of the tables (the publication) last took them in, by table.
+
+        Leaves the touched keys of each kind in the temporary table `touched_<kind>`.
+        """
+        batch = self._state().get(consumer, (None,))[0]
+        rebuilt = dict(self.connection.execute("SELECT consumer, rebuilt FROM kernel.consumers").fetchall())
+        kinds = {m.refresh for m in self.models} - {WHOLE}
+        touched = {k: self._one(f"SELECT count(*) FROM {self._touched_table(k, batch or 0)}") for k in kinds}
+        out = {}
+        for model in self.models:
+            rows = self.row_count(model)
+            if batch is None or rebuilt.get(model.name, 0) > batch:
+                out[model.name] = Refreshed(model, "whole", rows)
+            elif touched.get(model.refresh):
+                out[model.name] = Refreshed(model, "keys", rows, touched[model.refresh])
+        return out
+
+    def columns(self, name: str) -> dict[str, str]:
+        """Column -> type of a table, looked up once."""
+        if name not in self._columns:
+            self._columns[name] = columns_of(self.connection, name)
+        return self._columns[name]
+
+    def row_count(self, model: Model) -> int:
+        return self._one(f"SELECT count(*) FROM {model.name}")
+
+    def _state(self) -> dict[str, tuple[int, str, datetime]]:
+        rows = self.connection.execute("SELECT consumer, batch, fingerprint, as_of FROM kernel.consumers").fetchall()
+        return {name: (batch, fingerprint, as_of) for name, batch, fingerprint, as_of in rows}
+
+    def _one(self, statement: str, values: list | None = None) -> int:
+        return self.connection.execute(statement, values or []).fetchall()[0][0]
+
+
+def next_batch(connection: duckdb.DuckDBPyConnection) -> int:
+    """A number above all batches so far."""
+    return connection.execute("SELECT nextval('kernel.batches')").fetchall()[0][0]
+
+
+def advance(
+    connection: duckdb.DuckDBPyConnection, consumer: str, batch: int, fingerprint: str, as_of: datetime,
+    rebuilt: bool = False,
+) -> None:
+    """Remember that a consumer has taken in everything up to a batch, and whether it was built anew to get there."""
+    last = connection.execute("SELECT rebuilt FROM kernel.consumers WHERE consumer = ?", [consumer]).fetchall()
+    anew = batch if rebuilt or not last else last[0][0]
+    connection.execute("DELETE FROM kernel.consumers WHERE consumer = ?", [consumer])
+    connection.execute(
+        "INSERT INTO kernel.consumers VALUES (?, ?, ?, ?, ?)", [consumer, batch, fingerprint, as_of, anew]
+    )
+
+
+def forget_taken(connection: duckdb.DuckDBPyConnection, consumers: Iterable[str]) -> None:
+    """Drop touched keys that every consumer has taken in."""
+    names = list(consumers)
+    marks = ", ".join("?" * len(names))
+    connection.execute(
+        f"DELETE FROM kernel.touched WHERE batch <= (SELECT min(batch) FROM kernel.consumers WHERE consumer IN ({marks}) "
+        f"HAVING count(*) = {len(names)})",
+        names,
+    )

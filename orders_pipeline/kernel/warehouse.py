@@ -1,0 +1,96 @@
+"""The warehouse: one DuckDB file that only the pipeline opens, one writer at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from orders_pipeline.kernel.faults import Transient
+from orders_pipeline.kernel.home import Home
+from orders_pipeline.kernel.macros import macro_statements
+
+#: Left to DuckDB's own choice, a 24 GB machine would give it 19: runs share the machine with Dagster and BI.
+MEMORY_VARIABLE = "ORDERS_PIPELINE_MEMORY"
+DEFAULT_MEMORY = "2500MB"
+
+
+def quote(name: str) -> str:
+    """An SQL identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """An SQL string literal. For values that must stand in the text of a statement; all others are bound."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def connect(path: Path, work: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB file with the pipeline's settings: UTC session, bounded memory, no downloads.
+
+    Raises Transient when another process holds the file.
+    """
+    config = {
+        "memory_limit": os.environ.get(MEMORY_VARIABLE, DEFAULT_MEMORY),
+        "temp_directory": str(work / "spill"),
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
+    try:
+        connection = duckdb.connect(str(path), read_only=read_only, config=config)
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            raise Transient(
+                f"another run is writing {path.name}; this one waits its turn. Try again when it has finished."
+            ) from error
+        raise
+    connection.execute("SET TimeZone = 'UTC'")
+    for statement in macro_statements():
+        connection.execute(statement.replace("MACRO", "TEMP MACRO", 1))
+    return connection
+
+
+@contextlib.contextmanager
+def open_warehouse(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The home's warehouse for one run; closed (and its write-ahead log folded in) at the end."""
+    home.create()
+    connection = connect(home.warehouse, home.work)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing: what happens inside is committed at the end, or rolled back when it raises."""
+    connection.execute("BEGIN TRANSACTION")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def table_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether `schema.table` is there."""
+    schema, table = name.split(".")
+    found = connection.execute(
+        "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", [schema, table]
+    ).fetchone()
+    return found is not None
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
+    """Column name -> DuckDB type of `schema.table`, in order; empty when there is no such table."""
+    schema, table = name.split(".")
+    rows = connection.execute(
+        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = ? AND table_name = ? "
+        "ORDER BY ordinal_position",
+        [schema, table],
+    ).fetchall()
+    return dict(rows)

@@ -1,0 +1,177 @@
+"""The way through, once: take what is new, bring the tables up to date, check them, publish. One writer at a time."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache, cached_property
+from pathlib import Path
+
+import duckdb
+
+from orders_pipeline.ingest.intake import Intake, Taker
+from orders_pipeline.kernel.checks import Check, CheckResult, load_checks, run_checks
+from orders_pipeline.kernel.home import Home
+from orders_pipeline.kernel.models import Model, load_models, order_models
+from orders_pipeline.kernel.orchestration import taken
+from orders_pipeline.kernel.refresh import Refreshed, Refresher
+from orders_pipeline.kernel.settings import Settings, load_settings
+from orders_pipeline.kernel.warehouse import open_warehouse
+from orders_pipeline.publish.publisher import Publication, Publisher
+
+ROOMS = Path(__file__).parent
+Progress = Callable[[str], None]
+
+
+@dataclass
+class RunResult:
+    """What one run did."""
+
+    run_id: str
+    as_of: datetime
+    intake: Intake
+    refreshed: list[Refreshed] = field(default_factory=list)
+    checks: list[CheckResult] = field(default_factory=list)
+    publication: Publication | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def blocked_by(self) -> list[CheckResult]:
+        return [r for r in self.checks if r.blocks]
+
+
+@cache
+def models() -> tuple[Model, ...]:
+    """Every model of every room, each after what it reads."""
+    return tuple(order_models(load_models(ROOMS)))
+
+
+@cache
+def checks() -> tuple[Check, ...]:
+    """Every check of every room."""
+    return tuple(load_checks(ROOMS, {m.name: m for m in models()}))
+
+
+@dataclass
+class Session:
+    """One writer's hold on a home, for as long as a run lasts, and the steps a run is made of.
+
+    The command line takes the steps one after the other; Dagster takes them room by room. Either way each model is
+    refreshed, and each check made, at most once per run.
+    """
+
+    home: Home
+    settings: Settings
+    as_of: datetime
+    connection: duckdb.DuckDBPyConnection
+    run_id: str
+    full: bool = False
+    refreshed: dict[str, Refreshed] = field(default_factory=dict)
+    results: dict[tuple[str, str], CheckResult] = field(default_factory=dict)
+
+    @property
+    def taker(self) -> Taker:
+        return Taker(self.connection, self.home, self.settings, self.as_of)
+
+    def refresher(self) -> Refresher:
+        """The one refresher of this run: what it touches has one batch number."""
+        return self._refresher
+
+    @cached_property
+    def _refresher(self) -> Refresher:
+        return Refresher(self.connection, models(), self.as_of, self.settings)
+
+    @cached_property
+    def _plan(self) -> dict[str, Model]:
+        """The models by name, once it is written down which of them are to be built whole."""
+        self._refresher.plan(self.full)
+        return {m.name: m for m in self._refresher.models}
+
+    @cached_property
+    def _publisher(self) -> Publisher:
+        return Publisher(self.connection, self.home, self._refresher, self.run_id)
+
+    def ingest(self, settle_seconds: float = 0.0, progress: Progress = lambda text: None) -> Intake:
+        """Take what is new in the landing zone, and leave word of it for those who may not open the warehouse."""
+        intake = self.taker.take_all(settle_seconds, progress)
+        taken.write(self.home, self.connection)
+        return intake
+
+    def refresh(self, names: Collection[str] | None = None, progress: Progress = lambda text: None) -> list[Refreshed]:
+        """Bring these models (all when None) up to date, and before them what they read: a model refreshed ahead of its
+        inputs would never see their pending keys. Returns what was done now."""
+        wanted = self._closure(self._plan if names is None else names)
+        done = []
+        for model in self._plan.values():
+            if model.name in wanted and model.name not in self.refreshed:
+                progress(model.name)
+                self.refreshed[model.name] = self._refresher.refresh(model)
+                done.append(self.refreshed[model.name])
+        return done
+
+    def _closure(self, names: Collection[str]) -> set[str]:
+        wanted: set[str] = set()
+        waiting = list(names)
+        while waiting:
+            name = waiting.pop()
+            if name in self._plan and name not in wanted:
+                wanted.add(name)
+                waiting.extend(self._plan[name].after)
+        return wanted
+
+    def check(self, names: Collection[str] | None = None) -> list[CheckResult]:
+        """Check what has changed in these tables (all when None) since the last publication. They must be up to date,
+        as must be whatever the checks read. Returns the results of now."""
+        if names is None:
+            publisher = self._publisher
+        else:
+            some = [self._plan[name] for name in self._plan if name in names]
+            publisher = Publisher(
+                self.connection, self.home, Refresher(self.connection, some, self.as_of, self.settings), self.run_id
+            )
+        left = [c for c in checks() if (c.table, c.name) not in self.results]
+        results = run_checks(self._refresher, left, publisher.changes, self.run_id)
+        self.results |= {(r.check.table, r.check.name): r for r in results}
+        return results
+
+    def publish(self) -> Publication:
+        """Publish all that has changed; whatever no step of this run has refreshed or checked is, before."""
+        self.refresh()
+        self.check()
+        return self._publisher.publish(list(self.results.values()))
+
+
+@contextmanager
+def session(home: Home, as_of: datetime, run_id: str | None = None, *, full: bool = False) -> Iterator[Session]:
+    """Open a home for one run. Raises Transient when another run holds it."""
+    with open_warehouse(home) as connection:
+        yield Session(home, load_settings(home.settings_file), as_of, connection, run_id or uuid.uuid4().hex, full)
+
+
+def run(
+    home: Home, as_of: datetime, *, full: bool = False, progress: Progress = lambda text: None, run_id: str | None = None
+) -> RunResult:
+    """Take in, refresh, check, publish. A run that was killed is completed by the next one."""
+    with session(home, as_of, run_id, full=full) as now:
+        result = RunResult(now.run_id, as_of, Intake())
+        with _timed(result, "ingest"):
+            result.intake = now.ingest(progress=progress)
+        with _timed(result, "models"):
+            result.refreshed = now.refresh(progress=progress)
+        with _timed(result, "checks"):
+            result.checks = now.check()
+        with _timed(result, "publish"):
+            progress("publish")
+            result.publication = now.publish()
+        return result
+
+
+@contextmanager
+def _timed(result: RunResult, what: str) -> Iterator[None]:
+    started = time.perf_counter()
+    yield
+    result.seconds[what] = time.perf_counter() - started

@@ -1,0 +1,181 @@
+"""Publishes what changed, whole or not at all: a new file is written beside the old one and renamed over it.
+
+Readers never meet the writer's lock and never see a half state: whoever has the old file open keeps reading it, the next
+one to open gets the new one. Nothing is published while an error-level check fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+
+from orders_pipeline.kernel.checks import CheckResult
+from orders_pipeline.kernel.home import Home
+from orders_pipeline.kernel.models import WHOLE
+from orders_pipeline.kernel.refresh import Refreshed, Refresher, advance, forget_taken, next_batch
+from orders_pipeline.kernel.tables import TableSpec, load_tables
+from orders_pipeline.kernel.warehouse import literal, quote, table_exists
+
+CONSUMER = "publication"
+#: Readable by the DuckDB drivers inside BI tools, which trail the newest release.
+STORAGE_VERSION = "v1.5.0"
+#: Tables the checks write themselves, published beside the models.
+HISTORY = ("quality.check_results",)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published: `done` is False when a check stands against it or nothing has changed."""
+
+    done: bool
+    path: Path
+    tables: tuple[str, ...] = ()
+    blocked_by: tuple[str, ...] = ()
+    parquet_skipped: tuple[str, ...] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
+
+
+class Publisher:
+    """Publishes the tables of one warehouse after one run."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, home: Home, refresher: Refresher, run_id: str) -> None:
+        self.connection = connection
+        self.home = home
+        self.refresher = refresher
+        self.run_id = run_id
+        self.specs = load_tables()
+
+    @cached_property
+    def changes(self) -> dict[str, Refreshed]:
+        """What has changed since the last publication, by table."""
+        changed = self.refresher.changes(CONSUMER)
+        if changed and not self.home.published_database.exists():
+            return {n: Refreshed(c.model, "whole", c.rows) for n, c in self.refresher.changes("").items()}
+        return changed
+
+    def publish(self, results: Sequence[CheckResult]) -> Publication:
+        """Swap in a new file with what changed, and the Parquet copies; unless a check stands against it."""
+        target = self.home.published_database
+        blocked = tuple(f"{r.check.table}: {r.check.name}" for r in results if r.blocks)
+        if blocked:
+            return Publication(False, target, blocked_by=blocked)
+        if not self.changes and target.exists():
+            return Publication(False, target)
+        self.home.published.mkdir(parents=True, exist_ok=True)
+        fresh = self.home.published / f".orders-{self.run_id}.duckdb"
+        for left in self.home.published.glob(".orders-*"):
+            left.unlink()
+        batch = next_batch(self.connection)
+        public = {n: c for n, c in self.changes.items() if self.specs[n].public}
+        self._write(target, fresh, public)
+        _swap(fresh, target)
+        skipped = self._parquet(public)
+        advance(self.connection, CONSUMER, batch, "", self.refresher.as_of)
+        forget_taken(self.connection, [*(m.name for m in self.refresher.models), CONSUMER])
+        return Publication(
+            True, target, tuple(public), parquet_skipped=skipped, rows={n: c.rows for n, c in public.items()}
+        )
+
+    # ---- the DuckDB file
+
+    def _write(self, target: Path, fresh: Path, public: Mapping[str, Refreshed]) -> None:
+        """Make the new file: a copy of the published one with the touched rows replaced, or a new one."""
+        keep = [n for n, s in self.specs.items() if s.public and n not in public]
+        if target.exists() and (keep or any(c.how == "keys" for c in public.values())):
+            shutil.copyfile(target, fresh)
+        self.connection.execute(f"ATTACH {literal(str(fresh))} AS published (STORAGE_VERSION {literal(STORAGE_VERSION)})")
+        try:
+            self.connection.execute("BEGIN TRANSACTION")
+            for name, change in public.items():
+                self._write_table(self.specs[name], change)
+            for name in HISTORY:
+                if table_exists(self.connection, name):
+                    self._replace(self.specs[name])
+            self.connection.execute("COMMIT")
+            self.connection.execute("CHECKPOINT published")
+        except BaseException:
+            self._detach_quietly()
+            raise
+        self.connection.execute("DETACH published")
+
+    def _detach_quietly(self) -> None:
+        """Leave the session usable after a failure whose own error is about to be raised."""
+        for statement in ("ROLLBACK", "DETACH published"):
+            try:
+                self.connection.execute(statement)
+            except duckdb.Error as error:
+                self.connection.execute("SELECT ?", [str(error)])
+
+    def _write_table(self, spec: TableSpec, change: Refreshed) -> None:
+        model = change.model
+        if change.how != "keys" or model.refresh == WHOLE or model.key not in spec.columns:
+            self._replace(spec)
+            return
+        keys = f"SELECT key FROM {self.refresher.touched_table(model.refresh)}"
+        self.connection.execute(
+            f"DELETE FROM published.{spec.name} WHERE {model.key} IN (SELECT CAST(key AS VARCHAR) FROM ({keys}))"
+        )
+        self.connection.execute(
+            f"INSERT INTO published.{spec.name} BY NAME {self._select(spec)} WHERE {model.key} IN ({keys})"
+        )
+
+    def _replace(self, spec: TableSpec) -> None:
+        self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS published.{spec.room}")
+        self.connection.execute(f"CREATE OR REPLACE TABLE published.{spec.name} AS {self._select(spec)}")
+
+    def _select(self, spec: TableSpec) -> str:
+        """The public columns; our identifiers as text, which every BI tool shows and compares."""
+        types = self.refresher.columns(spec.name)
+        columns = [
+            f"CAST({quote(c)} AS VARCHAR) AS {quote(c)}" if types.get(c) == "UUID" else quote(c) for c in spec.columns
+        ]
+        return f"SELECT {', '.join(columns)} FROM {spec.name}"
+
+    # ---- Parquet
+
+    def _parquet(self, public: Mapping[str, Refreshed]) -> tuple[str, ...]:
+        """Write the changed tables as Parquet. Large ones follow only when they were rebuilt: the manifest says so."""
+        folder = self.home.published / "parquet"
+        manifest_path = folder / "manifest.json"
+        manifest = json.loads(manifest_path.read_text()) if manifest_path.exists() else {}
+        skipped = []
+        limit = self.refresher.settings.thresholds["parquet_inline_max_rows"]
+        for name, change in public.items():
+            if change.how == "keys" and change.rows > limit:
+                manifest[name] = {**manifest.get(name, {}), "current": False}
+                skipped.append(name)
+                continue
+            self._copy(self.specs[name], folder)
+            manifest[name] = {"run_id": self.run_id, "rows": change.rows, "current": True}
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = manifest_path.with_suffix(".part")
+        draft.write_text(json.dumps(manifest, indent=1, sort_keys=True))
+        draft.replace(manifest_path)
+        return tuple(skipped)
+
+    def _copy(self, spec: TableSpec, folder: Path) -> None:
+        path = folder / spec.room / f"{spec.table}.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".part")
+        self.connection.execute(f"COPY ({self._select(spec)}) TO {literal(str(draft))} (FORMAT parquet)")
+        draft.replace(path)
+
+
+def _swap(fresh: Path, target: Path) -> None:
+    """Rename the new file over the old one, durably; a leftover log beside it would be replayed by the next reader."""
+    if fresh.with_name(fresh.name + ".wal").exists():
+        raise RuntimeError(f"{fresh.name} still has a write-ahead log; it must be checkpointed before it is published")
+    descriptor = os.open(fresh, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+    fresh.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)

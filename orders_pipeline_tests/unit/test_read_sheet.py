@@ -1,0 +1,283 @@
+"""Workbooks, HTML tables, JSON and Parquet: text out, row numbers kept, hostile files refused."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orders_pipeline.ingest.landing import as_member
+from orders_pipeline.ingest.read import DEFAULT, Limits, load_rows, normalise, open_table, sniff_kind
+from orders_pipeline.ingest.read.jsonfile import read_json
+from orders_pipeline.kernel.faults import BadInput
+
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+_DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_TYPES = f"""<Types xmlns="{_PACKAGE}/content-types"><Default Extension="xml" ContentType="application/xml"/>
+<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/></Types>"""
+_STYLES = f"""<styleSheet xmlns="{_MAIN}"><fonts><font/></fonts><fills><fill/></fills><borders><border/></borders>
+<cellStyleXfs><xf/></cellStyleXfs><cellXfs><xf numFmtId="0"/><xf numFmtId="22" applyNumberFormat="1"/>
+<xf numFmtId="14" applyNumberFormat="1"/></cellXfs></styleSheet>"""
+
+
+def workbook(path: Path, sheets: dict[str, str], dimension: str = "A1:A1", prolog: str = "") -> Path:
+    """A minimal xlsx; values of ``sheets`` are the XML inside sheetData."""
+    names = list(enumerate(sheets, 1))
+    parts = {
+        "[Content_Types].xml": _TYPES,
+        "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r" '
+        f'Type="{_DOCUMENT}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/styles.xml": _STYLES,
+        "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_DOCUMENT}"><sheets>'
+        + "".join(f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"/>' for n, name in names)
+        + "</sheets></workbook>",
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
+        + "".join(
+            f'<Relationship Id="r{n}" Type="{_DOCUMENT}/worksheet" Target="worksheets/sheet{n}.xml"/>' for n, _ in names
+        )
+        + f'<Relationship Id="s" Type="{_DOCUMENT}/styles" Target="styles.xml"/></Relationships>',
+    }
+    for number, name in names:
+        parts[f"xl/worksheets/sheet{number}.xml"] = (
+            f'<?xml version="1.0"?>{prolog}<worksheet xmlns="{_MAIN}"><dimension ref="{dimension}"/>'
+            f"<sheetData>{sheets[name]}</sheetData></worksheet>"
+        )
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return path
+
+
+def row(number: int, *cells: str) -> str:
+    return f'<row r="{number}">{"".join(cells)}</row>'
+
+
+def text(place: str, value: str) -> str:
+    return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{value}</t></is></c>'
+
+
+def number(place: str, value: str, style: int = 0) -> str:
+    return f'<c r="{place}" s="{style}"><v>{value}</v></c>'
+
+
+def opened(path: Path, limits: Limits = DEFAULT):
+    return open_table(as_member(path), path.parent, limits=limits)
+
+
+def rows_of(table, header_line: int, **options) -> list[tuple]:
+    with duckdb.connect() as connection:
+        loaded = load_rows(connection, "body", normalise(table, header_line, **options), temporary=True)
+        assert loaded.broken == []
+        names = ", ".join(loaded.csv.columns)
+        return connection.execute(f"SELECT {loaded.line_sql}, {names} FROM body ORDER BY rowid").fetchall()
+
+
+def reason(path: Path, limits: Limits = DEFAULT) -> str:
+    with pytest.raises(BadInput) as caught:
+        opened(path, limits)
+    assert caught.value.file == path.name
+    return caught.value.reason
+
+
+def test_cells_become_text_and_rows_keep_their_numbers_whatever_the_dimension(tmp_path):
+    body = row(3, text("B3", "订单号"), text("C3", "金额"), text("D3", "时间"), text("E3", "备注"))
+    body += row(5, number("B5", "10160070484512"), number("C5", "12.10"), number("D5", "45384.4166666667", 1))
+    body += row(
+        6, number("B6", "1E-7"), '<c r="C6" t="b"><v>1</v></c>', number("D6", "45384", 2), text("E6", 'a\n"b", c')
+    )
+    body += row(7, text("B7", "合计"), number("C7", "2"))
+    found = opened(workbook(tmp_path / "a.xlsx", {"封面": "", "明细": body}))
+    (table,) = found.tables
+    assert (found.kind, table.sheet, table.line_count) == ("xlsx", "明细", 7)
+    assert table.head[:3] == [[], [], ["", "订单号", "金额", "时间", "备注"]]
+    assert rows_of(table, 3) == [
+        (5, None, "10160070484512", "12.1", "2024-04-02 10:00:00", None),
+        (6, None, "0.0000001", "TRUE", "2024-04-02", 'a\n"b", c'),
+        (7, None, "合计", "2", None, None),
+    ]
+    assert [cells[0] for cells in rows_of(table, 3, total_words=["合计"])] == [5, 6]
+
+
+def test_total_row_of_a_sheet_is_its_footer(tmp_path):
+    body = row(1, text("A1", "订单号"), text("B1", "金额")) + row(2, text("A2", "1"), number("B2", "5"))
+    (table,) = opened(workbook(tmp_path / "a.xlsx", {"S": body + row(4, text("A4", "合计"), number("B4", "5"))})).tables
+    csv = normalise(table, 1, total_words=["合计"])
+    assert (csv.expected_rows, csv.footers) == (1, ["合计,5"])
+    assert rows_of(table, 1, total_words=["合计"]) == [(2, "1", "5")]
+
+
+def test_numbers_that_may_have_lost_digits_are_named(tmp_path):
+    body = row(1, text("A1", "订单号"), text("B1", "金额"))
+    body += row(2, number("A2", "6917926768823640000"), number("B2", "5")) + row(3, text("A3", "6917926768823643751"))
+    body += row(4, number("A4", "999032320001880"), number("B4", "1234567.89"))
+    (table,) = opened(workbook(tmp_path / "a.xlsx", {"S": body})).tables
+    assert table.risky == {0: [2, 4]}
+    assert [cells[1] for cells in rows_of(table, 1)] == [
+        "6917926768823640000",
+        "6917926768823643751",
+        "999032320001880",
+    ]
+
+
+def test_formulas_give_their_cached_text_and_nothing_else(tmp_path):
+    body = row(1, text("A1", "a")) + row(2, '<c r="A2" t="str"><f>HYPERLINK("http://x")</f><v>=cmd|x</v></c>')
+    (table,) = opened(workbook(tmp_path / "a.xlsx", {"S": body})).tables
+    assert rows_of(table, 1) == [(2, "=cmd|x")]
+
+
+def test_several_sheets_and_line_breaks_in_the_preamble(tmp_path):
+    one = (
+        row(1, text("A1", "a\nb"), text("B1", "x")) + row(2, text("A2", "h"), text("B2", "i")) + row(3, text("A3", "1"))
+    )
+    found = opened(workbook(tmp_path / "a.xlsx", {"一": one, "空": "", "二": one}))
+    assert [table.sheet for table in found.tables] == ["一", "二"]
+    assert rows_of(found.tables[0], 2) == [(3, "1", None)]
+
+
+def test_header_below_many_blank_rows(tmp_path):
+    body = row(30, text("A30", "h")) + "".join(row(n, number(f"A{n}", str(n))) for n in range(50, 200, 3))
+    (table,) = opened(workbook(tmp_path / "a.xlsx", {"S": body})).tables
+    assert rows_of(table, 30) == [(n, str(n)) for n in range(50, 200, 3)]
+
+
+def test_rectangle_beyond_reason_is_refused_before_it_is_allocated(tmp_path):
+    far = workbook(tmp_path / "far.xlsx", {"S": row(1, text("A1", "x")) + row(1048576, text("XFD1048576", "y"))})
+    assert reason(far) == "workbook_too_large"
+    unplaced = "<row><c><v>1</v></c></row>" + "<row/>" * 4_000 + "<row>" + "<c><v>1</v></c>" * 16_000 + "</row>"
+    assert reason(workbook(tmp_path / "unplaced.xlsx", {"S": unplaced})) == "workbook_too_large"
+    quoted = "<row r='1048576'><c r='XFD1048576'><v>1</v></c></row>" + row(1, text("A1", "x"))
+    assert reason(workbook(tmp_path / "quoted.xlsx", {"S": quoted})) == "workbook_too_large"
+
+
+def test_workbook_bombs_are_refused(tmp_path):
+    body = row(1, text("A1", "x")) + "<!--" + " " * (80 << 20) + "-->"
+    assert reason(workbook(tmp_path / "bomb.xlsx", {"S": body})) == "archive_bomb"
+    small = workbook(tmp_path / "small.xlsx", {"S": row(1, text("A1", "x" * 1000))})
+    assert reason(small, replace(DEFAULT, sheet_unpacked_bytes=1_000)) == "workbook_too_large"
+
+
+def test_xml_entities_are_not_expanded(tmp_path):
+    laughs = '<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;"><!ENTITY f SYSTEM "file:///etc/passwd">]>'
+    body = row(1, text("A1", "h")) + row(2, text("A2", "&b;&f;ok"))
+    path = workbook(tmp_path / "a.xlsx", {"S": body}, prolog=laughs)
+    try:
+        (table,) = opened(path).tables
+    except BadInput as fault:
+        assert fault.reason == "workbook_damaged"
+    else:
+        cell = table.head[1][0] if len(table.head) > 1 else ""
+        assert "hahaha" not in cell and "root:" not in cell
+
+
+def test_damaged_and_encrypted_workbooks(tmp_path):
+    whole = workbook(tmp_path / "a.xlsx", {"S": row(1, text("A1", "x"))}).read_bytes()
+    for name, data, expected in [
+        ("cut.xlsx", whole[:-200], "archive_damaged"),
+        ("ole.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, "workbook_damaged"),
+        ("ole2.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(range(256)) * 40, "workbook_damaged"),
+        ("empty.xlsx", workbook(tmp_path / "e.xlsx", {"S": ""}).read_bytes(), "empty_file"),
+        ("broken.xlsx", workbook(tmp_path / "b.xlsx", {"S": "<row"}).read_bytes(), "workbook_damaged"),
+        ("a.pdf", b"%PDF-1.4", "not_a_table"),
+        ("a.zip", b"PK\x03\x04 nonsense", "archive_damaged"),
+    ]:
+        path = tmp_path / name
+        path.write_bytes(data)
+        assert reason(path) == expected, name
+
+
+def test_kind_is_what_the_bytes_say(tmp_path):
+    cases = {
+        "a.xlsx": (b"a,b\n1,2\n", "text"),
+        "b.xls": (b"\xef\xbb\xbf \n<html><table>", "html"),
+        "c.csv": (workbook(tmp_path / "x", {"S": ""}).read_bytes(), "xlsx"),
+        "d.txt": (b'\n[{"a": 1}]', "json"),
+        "e.csv": (b"[2088],x\n1,2\n", "text"),
+        "f.csv": (b"{", "json"),
+    }
+    for name, (data, kind) in cases.items():
+        (tmp_path / name).write_bytes(data)
+        assert sniff_kind(tmp_path / name) == kind, name
+
+
+def test_csv_named_xlsx_is_read_as_csv(tmp_path):
+    path = tmp_path / "orders.xlsx"
+    path.write_bytes("订单,金额\n1,2\n".encode("gb18030"))
+    (table,) = opened(path).tables
+    assert rows_of(table, 1) == [(2, "1", "2")]
+
+
+def test_html_named_xls(tmp_path):
+    page = """<html><head><meta charset="gb2312"><style>td {x: y}</style></head><body>报表<table>
+    <tr><td colspan=3>店铺订单</td></tr><tr><th>订单号<th>金额</th><th>备注</th></tr>
+    <tr><td style="mso-number-format:'\\@'">6917926768823643751</td><td>1&nbsp;&lt;2</td><td>a<br>b, "c"</td></tr>
+    </table><script>alert("<td>no</td>")</script></body></html>"""
+    path = tmp_path / "a.xls"
+    path.write_bytes(page.encode("gb18030"))
+    found = opened(path)
+    (table,) = found.tables
+    assert (found.kind, table.head[0]) == ("html", ["店铺订单", "", ""])
+    assert rows_of(table, 2) == [(3, "6917926768823643751", "1 <2", 'a b, "c"')]
+
+
+def test_markup_without_a_table_and_entity_bombs_in_it(tmp_path):
+    path = tmp_path / "a.xls"
+    path.write_text('<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "&a;&a;">]><x>&a;</x>')
+    assert reason(path) == "not_a_table"
+
+
+def test_json_records_keep_digits_and_bring_what_stands_around_them(tmp_path):
+    document = """{"no": 6917926768823643751, "buyer": {"name": "张三"}, "n": null, "traces": [
+        {"time": "2026", "ok": true, "amount": 1.10, "where": {"city": "苏州"}, "tags": ["a", "b"]},
+        {"time": "2027"}]}"""
+    path = tmp_path / "a.json"
+    path.write_text(document)
+    found = opened(path)
+    assert [table.sheet for table in found.tables] == ["", "traces"]
+    table = found.tables[1]
+    assert table.head[0] == ["time", "ok", "amount", "where.city", "tags", "/no", "/buyer.name", "/n"]
+    assert rows_of(table, 1) == [
+        (2, "2026", "TRUE", "1.10", "苏州", '["a", "b"]', "6917926768823643751", "张三", None),
+        (3, "2027", None, None, None, None, "6917926768823643751", "张三", None),
+    ]
+    with pytest.raises(BadInput, match="no records"):
+        read_json(path, "orders", tmp_path, DEFAULT)
+
+
+def test_json_lines_and_damaged_json(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text('{"a": 1}\n\n{"a": 2, "b": 1e400}\n')
+    assert rows_of(opened(path).tables[0], 1) == [(2, "1", None), (3, "2", "1e400")]
+    for data, expected in [
+        (b'{"a": ', "json_damaged"),
+        (b'{"a": 1}\n{"a": \n', "json_damaged"),
+        (b"[" * 100_000 + b"]" * 100_000, "json_damaged"),
+        (b'[{"a": "\xff"}]', "encoding_unreadable"),
+        (b"{}", "empty_file"),
+    ]:
+        path.write_bytes(data if data[:2] != b"[[" else b'{"a":' + data + b"}")
+        assert reason(path) == expected, data[:20]
+    path.write_text(json.dumps([{"a": "x" * 1000}]))
+    assert reason(path, replace(DEFAULT, json_bytes=100)) == "json_too_large"
+
+
+def test_parquet_as_text_with_row_numbers(tmp_path):
+    path = tmp_path / "a.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            f"COPY (SELECT 10160070484512.0::DOUBLE AS \"order id\", '007' AS sku, DATE '2026-01-02' AS day,"
+            f" true AS ok, 1.50::DECIMAL(18,2) AS paid, '' AS note UNION ALL SELECT NULL, 'x', NULL, NULL, NULL, NULL)"
+            f" TO '{path}' (FORMAT parquet)"
+        )
+    found = opened(path)
+    assert found.tables[0].head == [["order id", "sku", "day", "ok", "paid", "note"]]
+    assert rows_of(found.tables[0], 1) == [
+        (1, "10160070484512", "007", "2026-01-02", "TRUE", "1.50", None),
+        (2, None, "x", None, None, None, None),
+    ]
+    path.write_bytes(path.read_bytes()[:-20])
+    assert reason(path) == "parquet_damaged"
