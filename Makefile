@@ -27,8 +27,10 @@ $(VENV)/.ready-spark: $(VENV)/.ready requirements-spark.lock
 
 setup-spark: $(VENV)/.ready-spark ## setup, and PySpark for the second engine (needs Java 17 or newer)
 
+SAMPLE_AS_OF := 2026-03-21T12:00:00+08:00
+
 run: setup ## the bundled sample through the whole pipeline, with a summary of what came out
-	@$(BIN)/orders-pipeline run --home data $(ARGS)
+	@$(BIN)/orders-pipeline run --home data --as-of $(SAMPLE_AS_OF) $(ARGS)
 
 test: setup ## all tests (Spark, Postgres and real-data tests skip with a reason where they cannot run)
 	@$(BIN)/python -m pytest $(ARGS)

@@ -263,8 +263,17 @@ def _channel_check(options: argparse.Namespace) -> int:
 def _simulate(options: argparse.Namespace) -> int:
     from orders_pipeline.simulate import simulate
 
-    made = simulate(orders=options.orders, out=options.out, months=options.months, seed=options.seed, faults=options.faults)
-    print(made)
+    try:
+        made = simulate(
+            orders=options.orders, out=options.out, months=options.months, seed=options.seed, faults=options.faults
+        )
+    except (ValueError, FileExistsError) as error:
+        raise Usage(str(error)) from error
+    print(
+        f"{made.orders:,} orders in {len(made.files)} files, {made.size_bytes / 1e6:,.1f} MB: {made.landing}\n"
+        f"truth of every injected fault: {made.truth}\n"
+        f"next: orders-pipeline run --home {options.out} --as-of {made.as_of.isoformat()}"
+    )
     return 0
 
 

@@ -35,6 +35,11 @@ class Home:
         return self.published / "orders.duckdb"
 
     @property
+    def published_book(self) -> Path:
+        """The same file under a name that is not also the name of a schema in it, for tools that write `orders.orders`."""
+        return self.published / "order_book.duckdb"
+
+    @property
     def decisions(self) -> Path:
         return self.root / "decisions"
 

@@ -28,7 +28,7 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def connect(path: Path, work: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
+def connect(path: Path | str, work: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file with the pipeline's settings: UTC session, bounded memory, no downloads.
 
     Raises Transient when another process holds the file.
@@ -44,13 +44,29 @@ def connect(path: Path, work: Path, *, read_only: bool = False) -> duckdb.DuckDB
     except duckdb.IOException as error:
         if "lock" in str(error).lower():
             raise Transient(
-                f"another run is writing {path.name}; this one waits its turn. Try again when it has finished."
+                f"another run is writing {Path(path).name}; this one waits its turn. Try again when it has finished."
             ) from error
         raise
     connection.execute("SET TimeZone = 'UTC'")
     for statement in macro_statements():
         connection.execute(statement.replace("MACRO", "TEMP MACRO", 1))
     return connection
+
+
+@contextlib.contextmanager
+def open_published(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published tables, read-only, as they stand now.
+
+    Attached under another name: in a file called orders.duckdb the schema `orders` and the catalogue `orders` would
+    make `orders.orders` ambiguous.
+    """
+    connection = connect(":memory:", home.work)
+    try:
+        connection.execute(f"ATTACH {literal(str(home.published_database))} AS published (READ_ONLY)")
+        connection.execute("USE published")
+        yield connection
+    finally:
+        connection.close()
 
 
 @contextlib.contextmanager

@@ -76,6 +76,7 @@ class Publisher:
         public = {n: c for n, c in self.changes.items() if self.specs[n].public}
         self._write(target, fresh, public)
         _swap(fresh, target)
+        _link(target, self.home.published_book)
         skipped = self._parquet(public)
         advance(self.connection, CONSUMER, batch, "", self.refresher.as_of)
         forget_taken(self.connection, [*(m.name for m in self.refresher.models), CONSUMER])
@@ -166,6 +167,17 @@ class Publisher:
         draft = path.with_suffix(".part")
         self.connection.execute(f"COPY ({self._select(spec)}) TO {literal(str(draft))} (FORMAT parquet)")
         draft.replace(path)
+
+
+def _link(target: Path, book: Path) -> None:
+    """Give the published file its second name, atomically; a copy where the file system has no hard links."""
+    draft = book.with_name(f".{book.name}.part")
+    draft.unlink(missing_ok=True)
+    try:
+        os.link(target, draft)
+    except OSError:
+        shutil.copyfile(target, draft)
+    draft.replace(book)
 
 
 def _swap(fresh: Path, target: Path) -> None:

@@ -219,7 +219,12 @@ measured AS (
         refunded_amount,
         coalesce(paid_amount, 0) AS paid_known,
         coalesce(refunded_amount, 0) AS refunded_known,
-        CASE WHEN has_order THEN paid_amount - due_amount ELSE paid_amount END AS amount_diff,
+        -- An order that should have been paid and is not is short by all of it.
+        CASE
+            WHEN NOT has_order THEN paid_amount
+            WHEN paid_amount IS NULL AND NOT is_closed AND (says_paid OR shipped_qty > 0) THEN -due_amount
+            ELSE paid_amount - due_amount
+        END AS amount_diff,
         subsidy_diff_amount,
         coalesce(ordered_qty, 0) AS ordered_qty,
         cancelled_qty,

@@ -1,0 +1,7 @@
+"""The rooms of the house, as Dagster sees them. A new room is a folder with a tables.yml and a line here."""
+
+from orders_pipeline.kernel.orchestration.build import build_definitions
+
+ROOMS = ("orders", "payments", "fulfilment", "reconciliation", "ops", "quality")
+
+defs = build_definitions(ROOMS)

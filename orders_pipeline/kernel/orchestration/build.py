@@ -1,0 +1,37 @@
+"""All of it put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from orders_pipeline import pipeline
+from orders_pipeline.kernel.faults import Usage
+from orders_pipeline.kernel.orchestration.assets import landing_assets, layer_assets, publish_assets
+from orders_pipeline.kernel.orchestration.checks import refuse_early
+from orders_pipeline.kernel.orchestration.layers import cut_layers
+from orders_pipeline.kernel.orchestration.resources import Warehouse
+from orders_pipeline.kernel.orchestration.schedules import load_job, reconcile_job, reconcile_schedule
+from orders_pipeline.kernel.orchestration.sensors import landing_sensor
+from orders_pipeline.kernel.tables import load_tables
+
+
+def build_definitions(rooms: Sequence[str]) -> dg.Definitions:
+    """The Definitions of these rooms. Raises Usage when a room with tables is not listed, or a listed one has none."""
+    models, checks = pipeline.models(), pipeline.checks()
+    found = {spec.room for spec in load_tables().values()}
+    if found != set(rooms):
+        raise Usage(f"definitions.py lists the rooms {sorted(rooms)}, but those with a tables.yml are {sorted(found)}")
+    layers = cut_layers(models)
+    refuse_early(layers, checks)
+    load, reconcile = load_job(), reconcile_job()
+    return dg.Definitions(
+        assets=[landing_assets(), *(layer_assets(layer, checks) for layer in layers), publish_assets(models)],
+        jobs=[load, reconcile],
+        schedules=[reconcile_schedule(reconcile)],
+        sensors=[landing_sensor(load)],
+        resources={"warehouse": Warehouse()},
+        # One run, one process, one connection; a process per step would cost seconds for each.
+        executor=dg.in_process_executor,
+    )

@@ -1,0 +1,177 @@
+"""What Dagster shows of a table, derived from its SQL, `tables.yml` and the dictionary: nothing is described twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from orders_pipeline import pipeline
+from orders_pipeline.dictionary.model import load_dictionary
+from orders_pipeline.ingest.raw import LEDGER, raw_columns
+from orders_pipeline.kernel import lineage
+from orders_pipeline.kernel.models import Model
+from orders_pipeline.kernel.tables import TableSpec, load_tables
+
+#: What a table of the ledger or a reference list holds. The ledger's columns stand in the DDL that makes them.
+REFERENCE = {
+    "ref.channels": ("The channels of the dictionary, with time zone, currency and who reports which leg.",
+                     ("channel", "timezone", "currency", "logistics_leg", "payment_leg")),
+    "ref.restatements": ("Which statement restates the rows of which other one.", ("source", "restates")),
+}
+LEDGER_TABLES = {
+    "raw.files": "Every file that was ever looked at, and what became of its rows.",
+    "raw.quarantine": "Rows set aside, with the reason and their text. Holds personal data: never published.",
+}
+
+
+def asset_key(table: str) -> dg.AssetKey:
+    """`room.table` as an asset key."""
+    return dg.AssetKey(table.split("."))
+
+
+def owner(name: str) -> str:
+    """An owner of tables.yml (`data engineering`) as Dagster writes a team."""
+    return "team:" + name.strip().lower().replace(" ", "-")
+
+
+@cache
+def source_columns() -> Mapping[str, Mapping[str, str]]:
+    """Column -> type of every table that no model makes."""
+    dictionary = load_dictionary()
+    tables = {f"raw.{entity}": raw_columns(dictionary, entity) for entity in dictionary.entities}
+    for statement in LEDGER.split(";"):
+        head, _, body = statement.partition("(")
+        for name in LEDGER_TABLES:
+            if name in head:
+                words = [part.split() for part in body.rpartition(")")[0].split(",")]
+                tables[name] = {word[0]: word[1] for word in words}
+    return tables | {name: dict.fromkeys(columns, "VARCHAR") for name, (_, columns) in REFERENCE.items()}
+
+
+@cache
+def all_columns() -> Mapping[str, Mapping[str, str]]:
+    """Column -> type ("" where only a run can tell) of every table."""
+    fields = load_dictionary().fields
+    found = dict(source_columns())
+    for model in pipeline.models():
+        described = load_tables()[model.name].describe
+        found[model.name] = {
+            c: fields[c].duckdb_type if c in fields else str(described.get(c, {}).get("type", ""))
+            for c in lineage.output_columns(model)
+        }
+    return found
+
+
+def model_spec(model: Model) -> dg.AssetSpec:
+    """The asset of a model."""
+    spec = load_tables()[model.name]
+    return dg.AssetSpec(
+        asset_key(model.name),
+        deps=[asset_key(name) for name in sorted(model.after)],
+        group_name=model.room,
+        description=_description(spec, model.description),
+        owners=[owner(spec.owner)],
+        kinds={"duckdb", "sql"},
+        tags={"refreshed_by": model.refresh, "published": "yes" if spec.public else "no"},
+        metadata={
+            "dagster/column_schema": column_schema(model.name, spec, model.grain),
+            "dagster/column_lineage": column_lineage(model),
+            "grain": ", ".join(model.grain),
+            "sql": dg.MetadataValue.md(f"```sql\n{model.sql.strip()}\n```"),
+            **code_reference(model.path),
+        },
+    )
+
+
+def _description(spec: TableSpec, text: str) -> str:
+    parts = [f"**{spec.title['en']} · {spec.title['zh']}**", text]
+    if spec.caveats:
+        parts.append(f"Mind: {spec.caveats}")
+    return "\n\n".join(parts)
+
+
+def column_schema(table: str, spec: TableSpec | None = None, grain: Sequence[str] = ()) -> dg.TableSchema:
+    """The columns of a table with type and meaning in English and Chinese."""
+    return dg.TableSchema([_column(table, name, kind, spec, grain) for name, kind in all_columns()[table].items()])
+
+
+def _column(table: str, name: str, kind: str, spec: TableSpec | None, grain: Sequence[str]) -> dg.TableColumn:
+    dictionary = load_dictionary()
+    room, _, entity = table.partition(".")
+    if room == "raw" and entity in dictionary.entities:
+        known = dictionary.fields.get(dictionary.entities[entity].meanings.get(name, name))
+    else:
+        known = dictionary.fields.get(name)
+    described = (spec.describe if spec else {}).get(name) or (known and {"en": known.en, "zh": known.zh}) or {}
+    tags = {"personal_data": known.pii} if known and known.pii else {}
+    if spec and name in spec.private:
+        tags["private"] = "yes"
+    in_grain = name in grain
+    return dg.TableColumn(
+        name,
+        kind or "VARCHAR",
+        " · ".join(described[k] for k in ("en", "zh") if described.get(k)) or None,
+        dg.TableColumnConstraints(nullable=not in_grain, unique=in_grain and len(grain) == 1),
+        tags,
+    )
+
+
+@cache
+def column_lineage(model: Model) -> dg.TableColumnLineage:
+    """Which columns each column of a model is computed from."""
+    traced = lineage.column_lineage(model, all_columns())
+    return dg.TableColumnLineage(
+        {column: [dg.TableColumnDep(asset_key(table), source) for table, source in found] for column, found in traced.items()}
+    )
+
+
+def code_reference(path: Path) -> dict[str, Any]:
+    """The file a definition comes from, for the link in the UI."""
+    return {
+        "dagster/code_references": dg.CodeReferencesMetadataValue([dg.LocalFileCodeReference(str(path), 1, path.name)])
+    }
+
+
+def source_spec(table: str) -> dg.AssetSpec:
+    """The asset of a table that the intake makes."""
+    room, _, name = table.partition(".")
+    entity = load_dictionary().entities.get(name) if room == "raw" else None
+    if entity:
+        text = f"**{entity.title['en']} · {entity.title['zh']}**\n\n{entity.grain[0].upper()}{entity.grain[1:]}; with file and line."
+    else:
+        text = LEDGER_TABLES.get(table) or REFERENCE[table][0]
+    return dg.AssetSpec(
+        asset_key(table),
+        group_name="ingest",
+        description=text,
+        owners=[owner("data engineering")],
+        kinds={"duckdb"},
+        tags={"published": "no"},
+        metadata={"dagster/column_schema": column_schema(table)},
+    )
+
+
+def records(names: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:
+    """Rows as a table in the UI."""
+    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def sample(text: str) -> dg.MarkdownMetadataValue:
+    """The sample of a check (a JSON list of rows) as a table."""
+    rows: list[dict[str, str]] = json.loads(text)
+    names = list(rows[0]) if rows else []
+    return records(names, [[row.get(n) for n in names] for row in rows])

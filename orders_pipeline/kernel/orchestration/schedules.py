@@ -1,0 +1,33 @@
+"""The jobs, and the one schedule: reconciliation ages with the clock even when no file comes."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+LOAD = "load_and_publish"
+RECONCILE = "reconcile"
+
+
+def load_job() -> dg.JobDefinition:
+    """Everything: take in, refresh, check, publish."""
+    return dg.define_asset_job(
+        LOAD, dg.AssetSelection.all(), description="Take in what is new, bring every table up to date, check, publish."
+    )
+
+
+def reconcile_job() -> dg.JobDefinition:
+    """The reconciliation against the clock of now, and what follows from it."""
+    selection = dg.AssetSelection.groups("reconciliation") | dg.AssetSelection.groups("publish", "quality")
+    return dg.define_asset_job(RECONCILE, selection, description="Age the reconciliation to now and publish.")
+
+
+def reconcile_schedule(job: dg.JobDefinition) -> dg.ScheduleDefinition:
+    """Every two hours, in the business's own time zone."""
+    return dg.ScheduleDefinition(
+        name="reconcile_every_two_hours",
+        job=job,
+        cron_schedule="0 */2 * * *",
+        execution_timezone="Asia/Shanghai",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Payment files, shipments and deadlines fall due whether or not a file arrives.",
+    )

@@ -1,0 +1,110 @@
+"""Looks at the landing zone and asks for one run when there is something to take.
+
+A look costs a walk through the folder; it never opens the warehouse, whose lock belongs to the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import dagster as dg
+
+from orders_pipeline.ingest.intake import dictionary_fingerprint
+from orders_pipeline.ingest.landing import Landed, scan
+from orders_pipeline.kernel.home import Home, find_home
+from orders_pipeline.kernel.orchestration import taken
+from orders_pipeline.kernel.orchestration.assets import SETTLE_SECONDS
+from orders_pipeline.kernel.orchestration.resources import in_use
+
+NAME = "landing_sensor"
+#: A run that died before it took its files is asked for again after these many seconds, then left to people.
+TRY_AGAIN_SECONDS = (60, 300, 1800)
+#: A run that was asked for has this long to start; after that only its hold on the warehouse shows that it lives.
+START_SECONDS = 180
+UNFINISHED = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING,
+              dg.DagsterRunStatus.STARTED)
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """What was asked for last: the digest of the files, how often, and when."""
+
+    digest: str = ""
+    attempt: int = 0
+    asked_at: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str | None) -> Cursor:
+        return cls(**json.loads(text)) if text else cls()
+
+    def __str__(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def pending(home: Home) -> tuple[list[Landed], int]:
+    """The files that are settled and not taken, and how many more are not settled yet."""
+    found = scan(home.landing, settle_seconds=SETTLE_SECONDS)
+    known = taken.read(home)
+    accepted = ("", dictionary_fingerprint()) if known else ()
+    new = [f for f in found if known.get(taken.digest(f.relative_path, f.size, f.mtime_ns)) not in accepted]
+    return new, len([w for w in found.waiting if w.reason != "symlink"])
+
+
+def decide(last: Cursor, files: Sequence[Landed], now: float, busy: bool) -> Cursor | str:
+    """The request to make, as the cursor to remember; or why there is none."""
+    if not files:
+        return "nothing new in the landing zone"
+    if busy:
+        return f"{len(files)} new files; a run is in progress, the next one takes what it leaves"
+    lines = "\n".join(taken.digest(f.relative_path, f.size, f.mtime_ns) for f in files)
+    digest = hashlib.blake2b(lines.encode(), digest_size=16).hexdigest()
+    if digest != last.digest:
+        return Cursor(digest, 1, now)
+    if last.attempt > len(TRY_AGAIN_SECONDS):
+        return f"{last.attempt} runs have left the same {len(files)} files; look at the last one"
+    wait = last.asked_at + TRY_AGAIN_SECONDS[last.attempt - 1] - now
+    if wait > 0:
+        return f"the last run left {len(files)} files; another try in {wait:.0f} s"
+    return replace(last, attempt=last.attempt + 1, asked_at=now)
+
+
+def landing_sensor(job: dg.JobDefinition) -> dg.SensorDefinition:
+    """One run for all files that are ready; those that come during a run are for the next one."""
+
+    @dg.sensor(
+        name=NAME,
+        job=job,
+        minimum_interval_seconds=1,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts a run when complete files lie in the landing zone.",
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        home = find_home(None)
+        files, unsettled = pending(home)
+        busy = bool(files) and _busy(context.instance, home)
+        decision = decide(Cursor.parse(context.cursor), files, time.time(), busy)
+        if isinstance(decision, str):
+            return dg.SkipReason(decision + (f"; {unsettled} still being written" if unsettled else ""))
+        request = dg.RunRequest(
+            run_key=f"{decision.digest}-{decision.attempt}",
+            tags={"orders_pipeline/files": str(len(files)), "orders_pipeline/first_file": _tag(files[0].relative_path)},
+        )
+        return dg.SensorResult([request], cursor=str(decision))
+
+    return sensor
+
+
+def _busy(instance: dg.DagsterInstance, home: Home) -> bool:
+    """Whether a run that may take the files is at work or about to be. A run whose process died does not count."""
+    if in_use(home):
+        return True
+    records = instance.get_run_records(dg.RunsFilter(statuses=list(UNFINISHED)), limit=20)
+    return any(time.time() - r.create_timestamp.timestamp() < START_SECONDS for r in records)
+
+
+def _tag(path: str) -> str:
+    return path if len(path) <= 120 else "…" + path[-119:]

@@ -1,0 +1,35 @@
+"""Shared fixtures: an empty home, and where the evaluation material lies (tests that need it skip where it is absent)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from orders_pipeline.kernel.home import KEY_VARIABLE, Home
+from orders_pipeline_tests import support
+
+
+@pytest.fixture(autouse=True)
+def one_customer_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same keyed hash in every home, so that two homes can be compared."""
+    monkeypatch.setenv(KEY_VARIABLE, "a key for tests only")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return support.new_home(tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Callable[[str], Path]:
+    """A path below the shared folder; the test is skipped, with the reason, where it is absent."""
+
+    def find(relative: str) -> Path:
+        path = support.SHARED / relative
+        if not path.exists():
+            pytest.skip(f"{relative} is not in the shared folder (set {support.SHARED_VARIABLE} to where it lies)")
+        return path
+
+    return find
