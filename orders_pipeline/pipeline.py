@@ -113,6 +113,14 @@ class Session:
                 done.append(self.refreshed[model.name])
         return done
 
+    def take_over(self, select: Callable[[Model], str], progress: Progress = lambda text: None) -> list[Refreshed]:
+        """Replace every model's table by what another engine has made of it. `select` gives the SELECT that reads it and
+        is asked model by model, when the tables the model reads are in place."""
+        for model in self._plan.values():
+            progress(model.name)
+            self.refreshed[model.name] = self._refresher.replace(model, select(model))
+        return list(self.refreshed.values())
+
     def _closure(self, names: Collection[str]) -> set[str]:
         wanted: set[str] = set()
         waiting = list(names)
@@ -153,15 +161,19 @@ def session(home: Home, as_of: datetime, run_id: str | None = None, *, full: boo
 
 
 def run(
-    home: Home, as_of: datetime, *, full: bool = False, progress: Progress = lambda text: None, run_id: str | None = None
+    home: Home, as_of: datetime, *, full: bool = False, progress: Progress = lambda text: None, run_id: str | None = None,
+    refresh: Callable[[Session, Progress], list[Refreshed]] = lambda now, progress: now.refresh(progress=progress),
 ) -> RunResult:
-    """Take in, refresh, check, publish. A run that was killed is completed by the next one."""
+    """Take in, refresh, check, publish. A run that was killed is completed by the next one.
+
+    `refresh` brings every model up to date; another engine puts its own way in its place.
+    """
     with session(home, as_of, run_id, full=full) as now:
         result = RunResult(now.run_id, as_of, Intake())
         with _timed(result, "ingest"):
             result.intake = now.ingest(progress=progress)
         with _timed(result, "models"):
-            result.refreshed = now.refresh(progress=progress)
+            result.refreshed = refresh(now, progress)
         with _timed(result, "checks"):
             result.checks = now.check()
         with _timed(result, "publish"):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -55,17 +56,23 @@ def run(home: Home, as_of: str | datetime, *, full: bool = False) -> RunResult:
     return result
 
 
+@contextmanager
+def reader(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection, as a BI tool makes one. The file's own name is also the name of a schema in it: attached by another."""
+    with duckdb.connect() as connection:
+        connection.execute(f"SET TimeZone = 'UTC'; ATTACH '{database}' AS book (READ_ONLY); USE book")
+        yield connection
+
+
 def query(home: Home, sql: str, values: Sequence[Any] = ()) -> list[tuple]:
     """Rows of a statement over the published database."""
-    with duckdb.connect(str(home.published_database), read_only=True) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with reader(home.published_database) as connection:
         return connection.execute(sql, list(values)).fetchall()
 
 
 def records(home: Home, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """Rows of a statement over the published database, as dicts."""
-    with duckdb.connect(str(home.published_database), read_only=True) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    with reader(home.published_database) as connection:
         found = connection.execute(sql, list(values))
         names = [d[0] for d in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
@@ -81,15 +88,17 @@ def verdicts(home: Home) -> dict[str, tuple[str, str]]:
 
 def public_tables(database: Path) -> list[str]:
     """`schema.table` of every published table."""
-    with duckdb.connect(str(database), read_only=True) as connection:
-        rows = connection.execute("SELECT table_schema || '.' || table_name FROM information_schema.tables").fetchall()
+    with reader(database) as connection:
+        rows = connection.execute(
+            "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = 'book'"
+        ).fetchall()
     return sorted(r[0] for r in rows)
 
 
 def differences(left: Path, right: Path, without: Mapping[str, Iterable[str]] | None = None, rows: int = 3) -> list[str]:
     """How the published database `left` differs from `right`, table by table and row by row; empty when they are equal.
 
-    `without` names further columns, by table (or `*`), that differ by construction.
+    `without` names further columns, by table (or `*`), that differ by construction; `*` instead of columns leaves a table out.
     """
     if public_tables(left) != public_tables(right):
         return [f"tables: {set(public_tables(left)) ^ set(public_tables(right))}"]
@@ -98,7 +107,7 @@ def differences(left: Path, right: Path, without: Mapping[str, Iterable[str]] | 
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"ATTACH '{left}' AS a (READ_ONLY); ATTACH '{right}' AS b (READ_ONLY)")
         for table in public_tables(left):
-            if table in HISTORY_TABLES:
+            if table in HISTORY_TABLES or (without or {}).get(table) == "*":
                 continue
             left_out = {*HISTORY_COLUMNS.get(table, ()), *(without or {}).get(table, ()), *(without or {}).get("*", ())}
             names = [r[0] for r in connection.execute(f"DESCRIBE a.{table}").fetchall() if r[0] not in left_out]
@@ -120,7 +129,7 @@ def same(left: Home, right: Home, without: Mapping[str, Iterable[str]] | None = 
 def fingerprints(home: Home) -> dict[str, str]:
     """Content hash of every published table, all columns; order of rows does not matter."""
     found = {}
-    with duckdb.connect(str(home.published_database), read_only=True) as connection:
+    with reader(home.published_database) as connection:
         for table in public_tables(home.published_database):
             found[table] = connection.execute(
                 f"SELECT count(*) || ':' || coalesce(sum(hash(t)), 0) FROM {table} AS t"

@@ -16,37 +16,6 @@ WITH events AS (
     GROUP BY parcel_guid, courier_code, waybill_id, parcel_status, occurred_at, description
 ),
 
--- What an event says outweighs the order in which services report events of one second.
-ranked AS (
-    SELECT
-        parcel_guid,
-        courier_code,
-        waybill_id,
-        parcel_status,
-        raw_status,
-        occurred_at,
-        row_number() OVER (
-            PARTITION BY parcel_guid
-            ORDER BY
-                occurred_at DESC NULLS LAST,
-                CASE parcel_status
-                    WHEN 'returned_to_sender' THEN 9
-                    WHEN 'delivered' THEN 8
-                    WHEN 'lost' THEN 7
-                    WHEN 'refused' THEN 6
-                    WHEN 'returning' THEN 5
-                    WHEN 'awaiting_pickup' THEN 4
-                    WHEN 'exception' THEN 3
-                    WHEN 'out_for_delivery' THEN 2
-                    WHEN 'in_transit' THEN 1
-                    ELSE 0
-                END DESC NULLS LAST,
-                parcel_status ASC NULLS LAST,
-                raw_status ASC NULLS LAST
-        ) AS newest_first
-    FROM events
-),
-
 followed AS (
     SELECT
         parcel_guid,
@@ -59,6 +28,46 @@ followed AS (
         min(CASE WHEN parcel_status = 'returned_to_sender' THEN occurred_at END) AS returned_at
     FROM events
     GROUP BY parcel_guid
+),
+
+-- What an event says outweighs the order in which services report events of one second. A scan on the way that is dated
+-- after the delivery (a clock set wrong, a batch sent late) does not undo it; a refusal or a return does.
+ranked AS (
+    SELECT
+        e.parcel_guid,
+        e.courier_code,
+        e.waybill_id,
+        e.parcel_status,
+        e.raw_status,
+        e.occurred_at,
+        row_number() OVER (
+            PARTITION BY e.parcel_guid
+            ORDER BY
+                CASE
+                    WHEN
+                        e.occurred_at >= f.delivered_at
+                        AND e.parcel_status IN ('label_created', 'collected', 'in_transit', 'out_for_delivery', 'unmapped')
+                        THEN 1
+                    ELSE 0
+                END ASC NULLS FIRST,
+                e.occurred_at DESC NULLS LAST,
+                CASE e.parcel_status
+                    WHEN 'returned_to_sender' THEN 9
+                    WHEN 'delivered' THEN 8
+                    WHEN 'lost' THEN 7
+                    WHEN 'refused' THEN 6
+                    WHEN 'returning' THEN 5
+                    WHEN 'awaiting_pickup' THEN 4
+                    WHEN 'exception' THEN 3
+                    WHEN 'out_for_delivery' THEN 2
+                    WHEN 'in_transit' THEN 1
+                    ELSE 0
+                END DESC NULLS LAST,
+                e.parcel_status ASC NULLS LAST,
+                e.raw_status ASC NULLS LAST
+        ) AS newest_first
+    FROM events AS e
+    INNER JOIN followed AS f ON e.parcel_guid = f.parcel_guid
 ),
 
 carried AS (

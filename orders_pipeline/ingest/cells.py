@@ -8,25 +8,47 @@ thousands separators, one of a dozen date spellings. What cannot be read becomes
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import duckdb
 
 #: Spaces of all widths, tabs, line ends, zero-width characters, the byte order mark and the backtick of WeChat bills.
 _BLANKS = " \t\r\n\u00a0\u3000\u200b\ufeff`"
-_SPACES = f"'{_BLANKS}'"
-_DISGUISES = f"'{_BLANKS}''\"='"
+_DISGUISES = _BLANKS + "'\"="
+
+
+def _text(characters: str) -> str:
+    return "'" + characters.replace("'", "''") + "'"
+
+
+def _wrapped(characters: str) -> str:
+    """SQL: does x begin or end with one of these? Trimming costs ten times as much as asking, and most cells are bare.
+
+    (Not `IN`: DuckDB plans a long list as a join.)
+    """
+    return f"contains({_text(characters)}, left(x, 1)) OR contains({_text(characters)}, right(x, 1))"
+
+
+def is_one_of(column: str, words: Sequence[str]) -> str:
+    """SQL: is a text one of these words? Again not `IN`, and only short texts are looked at more closely."""
+    longest = max(len(w.encode()) for w in words)
+    listed = _text("\x1f" + "\x1f".join(words) + "\x1f")
+    return f"strlen({column}) <= {longest} AND contains({listed}, chr(31) || {column} || chr(31))"
+
 
 #: Digits in groups of three or none, so that a decimal comma (95,00) is refused instead of becoming 9500.
 _NUMBER = r"""^([+-]?)[¥￥$€£]?\s*([+-]?)(\d{1,3}(?:[,，]\d{3})+|\d*)(\.\d+|\.)?\s*元?$"""
 
 MACROS = {
-    "undisguised": f"(x) AS nullif(trim(x, {_DISGUISES}), '')",
+    # `="123"` first: whole columns are written so.
+    "undisguised": f"""(x) AS nullif(CASE WHEN starts_with(x, '="') AND ends_with(x, '"') AND strlen(x) = length(x)
+        THEN trim(substr(x, 3, strlen(x) - 3)) WHEN {_wrapped(_DISGUISES)} THEN trim(x, {_text(_DISGUISES)}) ELSE x END, '')""",
     # `10160070484512.0` is how a spreadsheet shows a whole number; beyond fifteen digits it is a damaged one.
-    "clean_id": r"""(x) AS CASE WHEN ends_with(undisguised(x), '.0') AND regexp_full_match(undisguised(x), '\d{1,15}\.0')
-        THEN undisguised(x)[:-3] ELSE undisguised(x) END""",
-    "bare": f"(x) AS trim(x, {_SPACES})",
-    "clean_text": """(x) AS nullif(CASE WHEN starts_with(bare(x), '="') AND ends_with(bare(x), '"') THEN bare(x)[3:-2]
-        WHEN starts_with(bare(x), '''') THEN bare(x)[2:] ELSE bare(x) END, '')""",
+    "without_point_zero": r"""(x) AS CASE WHEN ends_with(x, '.0') AND regexp_full_match(x, '\d{1,15}\.0')
+        THEN x[:-3] ELSE x END""",
+    "bare": f"(x) AS CASE WHEN {_wrapped(_BLANKS)} THEN trim(x, {_text(_BLANKS)}) ELSE x END",
+    "unquoted": """(x) AS nullif(CASE WHEN starts_with(x, '="') AND ends_with(x, '"') THEN x[3:-2]
+        WHEN starts_with(x, '''') THEN x[2:] ELSE x END, '')""",
     "unbracketed": "(x) AS CASE WHEN x LIKE '(%)' OR x LIKE '（%）' THEN '-' || x[2:-2] ELSE x END",
     "number_text": f"""(x) AS CASE WHEN regexp_full_match(unbracketed(x), '{_NUMBER}') THEN
         replace(replace(regexp_replace(unbracketed(x), '{_NUMBER}', '\\1\\2\\3\\4'), ',', ''), '，', '') END""",

@@ -17,13 +17,13 @@ import duckdb
 
 from orders_pipeline.ingest import quarantine
 from orders_pipeline.ingest.intake import Taker, touch
-from orders_pipeline.ingest.load import CELLS, clean_up, create_src, insert_blocks, make_mapper
+from orders_pipeline.ingest.load import clean_up, insert_blocks, make_mapper, stage_rows
 from orders_pipeline.ingest.recognise import bind
 from orders_pipeline.dictionary.model import canonical_header
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.settings import load_settings
-from orders_pipeline.kernel.warehouse import literal, open_warehouse, quote, table_exists, transaction
+from orders_pipeline.kernel.warehouse import open_warehouse, table_exists, transaction
 
 
 @dataclass(frozen=True)
@@ -176,16 +176,16 @@ def _read_again(
     names = list(rows[0])
     source = taker.dictionary.sources[found["source"]]
     columns = [f"c{i}" for i in range(len(names))]
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {CELLS} (line BIGINT, {', '.join(f'{c} VARCHAR' for c in columns)})")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE desk (line BIGINT, {', '.join(f'{c} VARCHAR' for c in columns)})")
     connection.executemany(
-        f"INSERT INTO {CELLS} VALUES ({', '.join('?' * (len(columns) + 1))})",
+        f"INSERT INTO desk VALUES ({', '.join('?' * (len(columns) + 1))})",
         [[r["row_number"], *(values[n] or None for n in names)] for r, values in zip(family, rows, strict=True)],
     )
     binding = {h: f"c{i}" for h, i in bind(source, [canonical_header(n) for n in names]).items()}
     recorded = _rows(connection, "SELECT * FROM raw.files WHERE file_id = ?", [file_id])[0]
     hints = {k: recorded[c] for k, c in (("shop", "shop_id"),) if recorded[c]}
     mapper = make_mapper(connection, taker.load, source, binding, hints, [])
-    create_src(connection, mapper, columns, "line")
+    stage_rows(connection, mapper, "desk", columns)
     with transaction(connection):
         marks = ", ".join(str(r["row_number"]) for r in family)
         connection.execute(
@@ -193,7 +193,8 @@ def _read_again(
             [taker.as_of, file_id],
         )
         insert_blocks(connection, taker.load, mapper, file_id, recorded["exported_at"])
-        left = quarantine.set_aside(connection, mapper, file_id, names, taker.as_of)
+        raw_sql = f"SELECT rowid AS record, {', '.join(columns)} FROM desk"
+        left = quarantine.set_aside(connection, mapper, file_id, names, raw_sql, taker.as_of)
         released = len(family) - left
         connection.execute(
             "UPDATE raw.files SET rows_quarantined = rows_quarantined - ?, rows_accepted = rows_accepted + ? WHERE file_id = ?",

@@ -152,11 +152,12 @@ class Taker:
             return
         if found.source.ignore:
             raise BadInput(f"{found.source.name}: {found.source.ignore}", reason="summary_only", file=path)
+        staged = None
         try:
-            staged = stage(self.connection, self.load, found)
+            staged = stage(self.connection, self.load, found, member.hints)
             with transaction(self.connection):
                 self.connection.execute("DELETE FROM raw.files WHERE file_id = ?", [ledger.copy_id(member.sha256, path)])
-                outcome = load_staged(self.connection, self.load, found, staged, file_id, path, member.hints)
+                outcome = load_staged(self.connection, self.load, staged, file_id, path)
                 ledger.record_loaded(
                     self.connection, file_id, path, member.sha256, member.size, found.table.encoding, outcome, self.as_of
                 )
@@ -170,6 +171,8 @@ class Taker:
             ) from error
         finally:
             clean_up(self.connection)
+            if staged is not None:
+                staged.discard(found.table)
         done.loaded.append(path)
 
     def _refuse(self, member: Member, path: str, fault: BadInput, done: Intake) -> None:

@@ -6,7 +6,7 @@ All of it happens in one transaction: a file is in, with its ledger row and its 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,20 +14,20 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orders_pipeline.dictionary.model import DECLARED_ZONE, Block, Dictionary, Source, rule_handles
+from orders_pipeline.dictionary.model import DECLARED_ZONE, Block, Dictionary, Source
 from orders_pipeline.ingest import quarantine
 from orders_pipeline.ingest.control import check_control_totals
 from orders_pipeline.ingest.mapping import Mapper
 from orders_pipeline.ingest.raw import derived_columns, raw_columns
-from orders_pipeline.ingest.read import Loaded, discard, load_rows, normalise
+from orders_pipeline.ingest.read import Loaded, NormalisedCsv, Table, discard, load_rows, normalise, read_csv_sql
 from orders_pipeline.ingest.recognise import Recognised
 from orders_pipeline.kernel.faults import BadInput
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.warehouse import literal, quote
 
 DEFAULT_TOTAL_WORDS = ("合计", "合计:", "合计：", "总计", "总计:", "总计：")
-CELLS = "cells"
-STAGED_ROWS_MAX = 50_000
+STAGED = "staged"
+ASIDE = "read_again"
 
 
 @dataclass(frozen=True)
@@ -57,55 +57,103 @@ class Outcome:
         return self.rows_read - self.rows_quarantined - self.rows_duplicate
 
 
-def stage(connection: duckdb.DuckDBPyConnection, load: Load, found: Recognised) -> Loaded:
-    """Read a table's body as text into the session's `cells`. Raises BadInput when the file as a whole cannot be read."""
+@dataclass
+class Staged:
+    """A file whose cells are read: the mapper that knows them, and how to find a row's raw text again."""
+
+    mapper: Mapper
+    loaded: Loaded
+    raw_sql: str
+    copies: tuple[NormalisedCsv, ...]
+
+    def discard(self, table: Table) -> None:
+        """Delete the copies that were made to read the file."""
+        for copy in self.copies:
+            discard(copy, table)
+
+
+def stage(connection: duckdb.DuckDBPyConnection, load: Load, found: Recognised, hints: Mapping[str, str]) -> Staged:
+    """Read a table's body, cleaned, into the session's `staged`. Raises BadInput when the file as a whole cannot be read."""
     source = found.source
     csv = normalise(
         found.table, found.header_line, footer_prefixes=source.get("footer_prefixes", ()),
-        summary_header=source.get("summary_header", ()), work_dir=load.work,
-        total_words=source.get("total_words", DEFAULT_TOTAL_WORDS), allow_short=bool(source.get("allow_short")),
+        summary_header=source.get("summary_header", ()), work_dir=load.work, total_words=_total_words(source),
+        allow_short=bool(source.get("allow_short")),
     )
-    try:
-        return load_rows(connection, CELLS, csv, temporary=True)
-    finally:
-        discard(csv, found.table)
-
-
-def clean_up(connection: duckdb.DuckDBPyConnection) -> None:
-    """Drop what a load leaves in the session; after its transaction, which may have been rolled back."""
-    drop_src(connection)
-    connection.execute(f"DROP TABLE IF EXISTS {CELLS}; SET TimeZone = 'UTC'")
-
-
-def load_staged(
-    connection: duckdb.DuckDBPyConnection, load: Load, found: Recognised, loaded: Loaded, file_id: str, path: str,
-    hints: Mapping[str, str],
-) -> Outcome:
-    """Map what was staged into the raw tables, inside the caller's transaction.
-
-    Raises BadInput when the file contradicts its own totals or lacks a required column.
-    """
-    source, csv = found.source, loaded.csv
     binding = {h: f"c{i}" for h, i in found.binding.items()}
     mapper = make_mapper(connection, load, source, binding, hints, csv.preamble)
     _check_required(source, mapper)
-    fill_down(connection, [binding[h] for h in source.get("fill_down", ()) if h in binding], loaded.line_sql)
-    _drop_totals(connection, source, binding)
-    create_src(connection, mapper, csv.columns, loaded.line_sql)
+    loaded = _read(connection, mapper, csv)
+    if source.is_standard and mapper.zone == DECLARED_ZONE and load.settings.shops:
+        zone = _zone_of_shops(connection, load)
+        if zone:
+            mapper = make_mapper(connection, load, source, binding, {**hints, "timezone": zone}, csv.preamble)
+            loaded = _read(connection, mapper, csv)
+    return Staged(mapper, loaded, _raw_sql(loaded.csv), (csv, loaded.csv))
+
+
+def _read(connection: duckdb.DuckDBPyConnection, mapper: Mapper, csv: NormalisedCsv) -> Loaded:
+    connection.execute(f"SET TimeZone = {literal('UTC' if mapper.zone == DECLARED_ZONE else mapper.zone or 'UTC')}")
+
+    def shape(relation: str) -> str:
+        # A body that had to be rewritten carries the line numbers in front; the relation text then names the column.
+        return mapper.staging(relation, csv.columns, _total_words(mapper.source), "'line'" in relation or csv.parquet)
+
+    return load_rows(connection, STAGED, csv, temporary=True, shape=shape)
+
+
+def stage_rows(connection: duckdb.DuckDBPyConnection, mapper: Mapper, table: str, columns: Sequence[str]) -> None:
+    """Stage rows that are in a table already (line, c0, c1 …), in its order: set-aside rows that are read again."""
+    connection.execute(f"SET TimeZone = {literal('UTC' if mapper.zone == DECLARED_ZONE else mapper.zone or 'UTC')}")
+    relation = f"(SELECT * FROM {table} ORDER BY rowid)"
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {STAGED} AS {mapper.staging(relation, columns, _total_words(mapper.source), True)}"
+    )
+    create_src(connection, mapper, "line")
+
+
+def _raw_sql(csv: NormalisedCsv) -> str:
+    """The rows as text once more, with the number they have in `staged`; read only when some must be set aside."""
+    cells = ", ".join(csv.columns)
+    relation = read_csv_sql(csv, rejects=None if csv.parquet else ASIDE)
+    return f"SELECT row_number() OVER () - 1 AS record, {cells} FROM {relation}"
+
+
+def _total_words(source: Source) -> tuple[str, ...]:
+    return tuple(source.get("total_words", DEFAULT_TOTAL_WORDS))
+
+
+def load_staged(
+    connection: duckdb.DuckDBPyConnection, load: Load, staged: Staged, file_id: str, path: str
+) -> Outcome:
+    """Map what was staged into the raw tables, inside the caller's transaction.
+
+    Raises BadInput when the file contradicts its own totals.
+    """
+    mapper, csv = staged.mapper, staged.loaded.csv
+    source = mapper.source
+    create_src(connection, mapper, staged.loaded.line_sql)
     check_control_totals(connection, mapper, csv.footers)
     stated = _exported_at(source, path, csv.footers + csv.preamble, mapper.zone)
     rows, different, newest = _measure(connection, [] if stated else mapper.event_times())
     duplicates = 0 if source.get("duplicates") == "keep" else rows - different
     if duplicates:
         _drop_repeats(connection)
-        create_src(connection, mapper, csv.columns, loaded.line_sql)
     exported_at = stated or newest
     insert_blocks(connection, load, mapper, file_id, exported_at)
-    aside = quarantine.set_aside(connection, mapper, file_id, csv.header, load.as_of)
-    broken = quarantine.keep_broken(connection, mapper, file_id, loaded.broken, load.as_of)
+    aside = quarantine.set_aside(connection, mapper, file_id, csv.header, staged.raw_sql, load.as_of)
+    broken = quarantine.keep_broken(connection, mapper, file_id, staged.loaded.broken, load.as_of)
     return Outcome(
         source.name, mapper.constants.get("channel"), mapper.constants.get("shop_id"), exported_at,
         rows + broken, aside + broken, duplicates,
+    )
+
+
+def clean_up(connection: duckdb.DuckDBPyConnection) -> None:
+    """Drop what a load leaves in the session; after its transaction, which may have been rolled back."""
+    connection.execute(
+        f"DROP VIEW IF EXISTS src; DROP TABLE IF EXISTS {STAGED}; DROP TABLE IF EXISTS {ASIDE}_errors; "
+        f"DROP TABLE IF EXISTS {ASIDE}_scans; SET TimeZone = 'UTC'"
     )
 
 
@@ -131,52 +179,38 @@ def make_mapper(
     )
     shop_zone = load.settings.shop_zone(constants["channel"] or "", constants["shop_id"] or "")
     zone = hints.get("timezone") or shop_zone or source.timezone
-    if source.is_standard and zone == DECLARED_ZONE:
-        zone = _zone_of_shops(connection, load, binding) or DECLARED_ZONE
 
     def words(column: str) -> list[str]:
-        rows = connection.execute(f"SELECT DISTINCT {column} FROM {CELLS} WHERE {column} IS NOT NULL LIMIT 5001").fetchall()
+        rows = connection.execute(f"SELECT DISTINCT {column} FROM {STAGED} WHERE {column} IS NOT NULL LIMIT 5001").fetchall()
         return [r[0] for r in rows]
 
-    connection.execute(f"SET TimeZone = {literal('UTC' if zone == DECLARED_ZONE else zone)}")
-    return Mapper(
-        load.dictionary, replace(source, blocks=blocks), binding, constants, zone, words, _damaged(connection, load, source, binding)
-    )
+    return Mapper(load.dictionary, replace(source, blocks=blocks), binding, constants, zone, words)
 
 
-def _damaged(
-    connection: duckdb.DuckDBPyConnection, load: Load, source: Source, binding: Mapping[str, str]
-) -> frozenset[str]:
+def _damaged(connection: duckdb.DuckDBPyConnection, mapper: Mapper) -> frozenset[str]:
     """Handles of ids of which too many end in zeros past the fifteenth digit.
 
     One id of a thousand with eighteen digits ends in three zeros by itself, so a single one says nothing in a long file.
-    Damage is when they are ten times (one: a hundred times) as many as chance gives.
+    Damage is when they are ten times (one or two: a hundred times) as many as chance gives.
     """
-    ids = {
-        h for b in source.blocks for name, rule in b.fields.items() for h in rule_handles(rule)
-        if load.dictionary.field(b.entity, name).type == "id" and h in binding
-    }
+    ids = mapper.identifiers()
+    if not ids:
+        return frozenset()
+    counts = ", ".join(f"count(*) FILTER (WHERE contains(i_{h}, '00') AND lost_digits(i_{h}))" for h in ids)
     found = set()
-    for handle in sorted(ids):
-        cell = binding[handle]
-        seen = connection.execute(
-            f"SELECT count(*) FROM {CELLS} WHERE contains({cell}, '00') AND lost_digits(clean_id({cell}))"
-        ).fetchall()[0][0]
-        if not seen:
-            continue
-        chance = connection.execute(
-            f"SELECT sum(pow(10.0, 15 - strlen(clean_id({cell})))) FROM {CELLS} WHERE strlen(clean_id({cell})) >= 17"
-        ).fetchall()[0][0]
-        if chance < seen / (10 if seen >= 3 else 100):
-            found.add(handle)
+    for handle, seen in zip(ids, connection.execute(f"SELECT {counts} FROM {STAGED}").fetchall()[0], strict=True):
+        if seen:
+            chance = connection.execute(
+                f"SELECT sum(pow(10.0, 15 - strlen(i_{handle}))) FROM {STAGED} WHERE strlen(i_{handle}) >= 17"
+            ).fetchall()[0][0]
+            if chance < seen / (10 if seen >= 3 else 100):
+                found.add(handle)
     return frozenset(found)
 
 
-def _zone_of_shops(connection: duckdb.DuckDBPyConnection, load: Load, binding: Mapping[str, str]) -> str | None:
+def _zone_of_shops(connection: duckdb.DuckDBPyConnection, load: Load) -> str | None:
     """The zone of a standard file whose shops have all declared the same one in the settings."""
-    if "channel" not in binding or "shop_id" not in binding or not load.settings.shops:
-        return None
-    pairs = connection.execute(f"SELECT DISTINCT {binding['channel']}, {binding['shop_id']} FROM {CELLS}").fetchall()
+    pairs = connection.execute(f"SELECT DISTINCT i_channel, i_shop_id FROM {STAGED}").fetchall()
     zones = {load.settings.shop_zone(channel, shop) for channel, shop in pairs}
     return zones.pop() if len(zones) == 1 else None
 
@@ -203,44 +237,25 @@ def _check_required(source: Source, mapper: Mapper) -> None:
                 )
 
 
-def fill_down(connection: duckdb.DuckDBPyConnection, columns: list[str], line_sql: str) -> None:
-    """Give blank cells of these columns the value above (only the columns that name the row's order, never money)."""
-    for column in columns:
-        connection.execute(
-            f"UPDATE {CELLS} AS t SET {column} = f.value FROM (SELECT rowid AS id, last_value({column} IGNORE NULLS) OVER "
-            f"(ORDER BY rowid) AS value FROM {CELLS}) AS f WHERE t.rowid = f.id AND t.{column} IS NULL"
-        )
-
-
-def _drop_totals(connection: duckdb.DuckDBPyConnection, source: Source, binding: Mapping[str, str]) -> None:
-    """Total rows inside the data are no data."""
-    words = ", ".join(literal(w) for w in source.get("total_words", DEFAULT_TOTAL_WORDS))
-    columns = {"c0", *(binding[h] for h in source.signature[:1] if h in binding)}
-    condition = " OR ".join(f"clean_text({c}) IN ({words})" for c in sorted(columns))
-    connection.execute(f"DELETE FROM {CELLS} WHERE {condition}")
-
-
-def create_src(connection: duckdb.DuckDBPyConnection, mapper: Mapper, columns: list[str], line_sql: str) -> None:
-    """What the mapping reads: physical line, family, fingerprint of the row, and the cells it needs, cleaned and read.
-
-    A small file is staged, because planning its statements would cost more than its rows; a large one is streamed
-    through a view, so that memory stays bounded.
-    """
-    whole = " || chr(31) || ".join(f"coalesce({c}, '')" for c in columns)
-    fixed = f"{line_sql} AS row_number, guid_of({whole}) AS row_hash, rowid AS record"
-    rows = connection.execute(f"SELECT count(*) FROM {CELLS}").fetchall()[0][0]
-    what = "TABLE" if rows <= STAGED_ROWS_MAX else "VIEW"
-    drop_src(connection)
+def create_src(connection: duckdb.DuckDBPyConnection, mapper: Mapper, line_sql: str) -> None:
+    """The view the mapping reads: the staged cells with physical line, record number and family; totals left out."""
+    for column in mapper.columns_of(mapper.source.get("fill_down", ())):
+        _fill_down(connection, column)
+    mapper.damaged = _damaged(connection, mapper)
     connection.execute(
-        f"CREATE TEMP {what} src AS SELECT *, {mapper.family()} AS family FROM ({mapper.layers(CELLS, fixed)})"
+        f"CREATE OR REPLACE TEMP VIEW src AS SELECT *, {line_sql} AS row_number, rowid AS record, {mapper.family()} AS family "
+        f"FROM {STAGED} WHERE NOT is_total"
     )
 
 
-def drop_src(connection: duckdb.DuckDBPyConnection) -> None:
-    """Drop `src`, whichever it is."""
-    kinds = connection.execute("SELECT table_type FROM information_schema.tables WHERE table_name = 'src'").fetchall()
-    for (kind,) in kinds:
-        connection.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} src")
+def _fill_down(connection: duckdb.DuckDBPyConnection, column: str) -> None:
+    """Give blank cells the value above (only columns that name the row's order, never money)."""
+    if not connection.execute(f"SELECT count(*) FROM {STAGED} WHERE {column} IS NULL").fetchall()[0][0]:
+        return
+    connection.execute(
+        f"UPDATE {STAGED} AS t SET {column} = f.value FROM (SELECT rowid AS id, last_value({column} IGNORE NULLS) OVER "
+        f"(ORDER BY rowid) AS value FROM {STAGED}) AS f WHERE t.rowid = f.id AND t.{column} IS NULL"
+    )
 
 
 def _measure(connection: duckdb.DuckDBPyConnection, instants: list[str]) -> tuple[int, int, datetime | None]:
@@ -258,7 +273,7 @@ def _measure(connection: duckdb.DuckDBPyConnection, instants: list[str]) -> tupl
 def _drop_repeats(connection: duckdb.DuckDBPyConnection) -> None:
     """Leave out rows that repeat another one of the file to the letter."""
     connection.execute(
-        f"DELETE FROM {CELLS} WHERE rowid IN (SELECT record FROM src "
+        f"DELETE FROM {STAGED} WHERE rowid IN (SELECT record FROM src "
         "QUALIFY row_number() OVER (PARTITION BY row_hash ORDER BY record) > 1)"
     )
 

@@ -7,7 +7,7 @@ could not be read, or NULL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from orders_pipeline.dictionary.model import (
     canonical_value,
     rule_handles,
 )
+from orders_pipeline.ingest.cells import is_one_of
 from orders_pipeline.kernel.warehouse import literal, quote
 
 UNMAPPED = "unmapped"
@@ -46,13 +47,13 @@ class Mapper:
     """Writes the SELECTs of one file.
 
     `binding` maps the source's handles to cell columns; `constants` holds what the file's place says (channel, shop_id,
-    account, currency); `words` returns the different texts of a cell column; `damaged` are the handles whose ids end in
-    more zeros than chance gives (a spreadsheet has been at them).
+    account, currency); `words` returns the different texts of a staged column. `damaged` is set once the cells are read:
+    handles whose ids end in more zeros than chance gives (a spreadsheet has been at them).
     """
 
     def __init__(
         self, dictionary: Dictionary, source: Source, binding: Mapping[str, str], constants: Mapping[str, str | None],
-        zone: str | None, words: Callable[[str], list[str]], damaged: frozenset[str] = frozenset(),
+        zone: str | None, words: Callable[[str], list[str]],
     ) -> None:
         self.dictionary = dictionary
         self.source = source
@@ -62,7 +63,7 @@ class Mapper:
         self.words = words
         self.nulls = tuple(GLOBAL_NULLS) + tuple(str(n) for n in source.get("nulls", ()))
         self.id_nulls = self.nulls + tuple(str(n) for n in source.get("id_nulls", ()))
-        self.damaged = damaged
+        self.damaged: frozenset[str] = frozenset()
         self._used: set[str] = set()
 
     def select(self, block: Block) -> tuple[list[str], str]:
@@ -88,38 +89,47 @@ class Mapper:
 
     # ---- what others ask
 
-    def layers(self, table: str, fixed: str) -> str:
-        """The SELECT behind `src`: the cells that are used, cleaned, nulled and read once, each step from the one below.
+    def staging(self, relation: str, columns: Sequence[str], total_words: Sequence[str], numbered: bool) -> str:
+        """The SELECT that stages a file: the cells that are used, cleaned, nulled and read once, each step from the one below.
 
-        Of a handle h: i_h as an identifier, t_h as text, x_h as the text of a value, n_h as a number, m_h as an instant.
-        `fixed` are further columns over the cells.
+        Of a handle h: i_h as an identifier, t_h as text, x_h as the text of a value, n_h as a number, m_h as an instant;
+        beside them row_hash (of the whole row) and is_total. Cells nobody asks for are not kept.
         """
         self._ask_everything()
-        ids, texts = (", ".join(literal(n) for n in nulls) for nulls in (self.id_nulls, self.nulls))
-        steps: tuple[list[str], list[str], list[str]] = ([], [], [])
-        macro = "number_comma" if self.source.get("decimal") == "comma" else "number"
+        number = "number_comma" if self.source.get("decimal") == "comma" else "number"
+        whole = " || chr(31) || ".join(f"coalesce({c}, '')" for c in columns)
+        first = sorted({columns[0], *(self.binding[h] for h in self.source.signature[:1] if h in self.binding)})
+        total = " OR ".join(f"({c} LIKE '%计%' AND {is_one_of(f'bare({c})', total_words)})" for c in first)
+        steps: list[list[str]] = [
+            [f"CAST(md5_number({whole}) AS UUID) AS row_hash", f"coalesce({total}, false) AS is_total"], [], [], [],
+        ]
+        kept = ["row_hash", "is_total"]
         for handle, cell in self.binding.items():
             forms = {f for f in "itxnm" if f"{f}_{handle}" in self._used}
+            kept += [f"{f}_{handle}" for f in sorted(forms)]
             forms |= {"x"} if forms & {"n", "m"} else set()
             if forms & {"i", "x"}:
-                steps[0].append(f"clean_id({cell}) AS id_{handle}")
+                steps[0].append(f"undisguised({cell}) AS u_{handle}")
+                steps[1].append(f"without_point_zero(u_{handle}) AS id_{handle}")
             if "t" in forms:
-                steps[0].append(f"clean_text({cell}) AS text_{handle}")
-            for form, clean, nulls in (("i", "id_", ids), ("t", "text_", texts), ("x", "id_", texts)):
+                steps[0].append(f"bare({cell}) AS b_{handle}")
+                steps[1].append(f"unquoted(b_{handle}) AS text_{handle}")
+            for form, clean, nulls in (("i", "id_", self.id_nulls), ("t", "text_", self.nulls), ("x", "id_", self.nulls)):
                 if form in forms:
                     name = clean + handle
-                    steps[1].append(f"CASE WHEN {name} IN ({nulls}) THEN NULL ELSE {name} END AS {form}_{handle}")
+                    steps[2].append(f"CASE WHEN {is_one_of(name, nulls)} THEN NULL ELSE {name} END AS {form}_{handle}")
             if "n" in forms:
-                steps[2].append(f"{macro}(x_{handle}) AS n_{handle}")
+                steps[3].append(f"{number}(x_{handle}) AS n_{handle}")
             if "m" in forms:
-                steps[2].append(f"{self.instant_sql('x_' + handle)} AS m_{handle}")
-        query = f"SELECT *, {', '.join([fixed, *steps[0]])} FROM {table}"
-        for step in steps[1:]:
-            query = f"SELECT {', '.join(['*', *step])} FROM ({query})"
-        return query
+                steps[3].append(f"{self.instant_sql('x_' + handle)} AS m_{handle}")
+        query = relation
+        for step in steps:
+            query = f"(SELECT {', '.join(['*', *step])} FROM {query})"
+        return f"SELECT {', '.join((['line'] if numbered else []) + kept)} FROM {query}"
 
     def _ask_everything(self) -> None:
         """Write every statement once, to learn which forms of which cells are needed."""
+        words, self.words = self.words, lambda handle: []
         self.family()
         self.uncovered()
         self.event_times()
@@ -130,6 +140,7 @@ class Mapper:
                 self.number(control["of"])
             if "where" in control:
                 self.condition(control["where"])
+        self.words = words
 
     def _use(self, form: str, handle: str) -> str:
         name = f"{form}_{handle}"
@@ -152,6 +163,14 @@ class Mapper:
                 if spec.event and spec.type == "timestamp" and self._bound(block.fields[name]):
                     found.append(self._field(block, name).sql)
         return list(dict.fromkeys(found))
+
+    def identifiers(self) -> list[str]:
+        """Handles that are read as identifiers somewhere."""
+        return [h for h in self.binding if f"i_{h}" in self._used]
+
+    def columns_of(self, handles: Sequence[str]) -> list[str]:
+        """The staged columns of these handles."""
+        return [f"{form}_{h}" for h in handles for form in "itx" if f"{form}_{h}" in self._used]
 
     def has_value(self, block: Block, name: str) -> bool:
         """Whether the file can give a field of a block at all."""
@@ -325,10 +344,10 @@ class Mapper:
         found: set[str] = set()
         for handle in handles:
             if handle in self.binding:
-                words = self.words(self.binding[handle])
+                words = self.words(self._text(handle))
                 if len(words) > WORDS_MAX:
                     return None
-                found.update(_bare(w) for w in words)
+                found.update(words)
         return sorted(found)
 
     def _mapped(self, rule: Mapping[str, Any], vocabulary: str | None) -> Value:
@@ -434,12 +453,6 @@ class Mapper:
             ranks = " ".join(f"WHEN {literal(c)} THEN {e.get('rank') or 100}" for c, e in vocabulary.items())
             return f"arg_min({column}, CASE {column} {ranks} ELSE 50 END)"
         return f"arg_min({column}, row_number)"
-
-
-def _bare(word: str) -> str:
-    """The text inside a spreadsheet's disguises, as `clean_text` sees it."""
-    text = word.strip(" \t\r\n\u00a0\u3000\u200b\ufeff`")
-    return text[2:-1] if text.startswith('="') and text.endswith('"') else text.removeprefix("'")
 
 
 def _operands(rule: Mapping[str, Any]) -> list[str]:

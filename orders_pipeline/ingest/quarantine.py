@@ -37,9 +37,13 @@ REASONS = {
 
 
 def set_aside(
-    connection: duckdb.DuckDBPyConnection, mapper: Mapper, file_id: str, header: Sequence[str], as_of: datetime
+    connection: duckdb.DuckDBPyConnection, mapper: Mapper, file_id: str, header: Sequence[str], raw_sql: str,
+    as_of: datetime,
 ) -> int:
-    """Move the file's faulty rows, each with its whole family, out of the raw tables; returns the source rows moved."""
+    """Move the file's faulty rows, each with its whole family, out of the raw tables; returns the source rows moved.
+
+    `raw_sql` gives (record, c0, c1 …), the cells as the file shows them.
+    """
     entities = sorted({b.entity for b in mapper.source.blocks})
     found = " UNION ALL ".join(
         f"SELECT row_number, {literal(e)} AS entity, fault FROM raw.{quote(e)} WHERE file_id = $file AND fault IS NOT NULL"
@@ -62,7 +66,7 @@ def set_aside(
         WHERE d.row_number IS NOT NULL OR s.family IN (SELECT family FROM families)""",
         {"primary": mapper.source.primary.entity},
     )
-    _keep(connection, mapper, file_id, header, as_of)
+    _keep(connection, mapper, file_id, header, raw_sql, as_of)
     for entity in entities:
         connection.execute(
             f"DELETE FROM raw.{quote(entity)} WHERE file_id = ? AND row_number IN (SELECT row_number FROM aside)", [file_id]
@@ -71,7 +75,8 @@ def set_aside(
 
 
 def _keep(
-    connection: duckdb.DuckDBPyConnection, mapper: Mapper, file_id: str, header: Sequence[str], as_of: datetime
+    connection: duckdb.DuckDBPyConnection, mapper: Mapper, file_id: str, header: Sequence[str], raw_sql: str,
+    as_of: datetime,
 ) -> None:
     names = _unique([h.strip() or f"column {i + 1}" for i, h in enumerate(header)])
     cells = ", ".join(f"{literal(n)}, c.c{i}" for i, n in enumerate(names))
@@ -84,7 +89,7 @@ def _keep(
             nullif(split_part(a.fault, '|', 3), ''), {_where_read(mapper, names)}
             || CASE split_part(a.fault, '|', 2) {details} ELSE '' END,
             CAST(json_object({cells}) AS VARCHAR), CAST(json_object({shown}) AS VARCHAR), a.family, $as_of, NULL
-        FROM aside a JOIN cells c ON a.record = c.rowid""",
+        FROM aside a JOIN ({raw_sql}) c ON a.record = c.record""",
         {"file": file_id, "as_of": as_of},
     )
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 
 from orders_pipeline.dictionary.model import read_yaml
 from orders_pipeline.kernel import models as sql

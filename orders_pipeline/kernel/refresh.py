@@ -9,7 +9,7 @@ anywhere is completed by the next one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -136,7 +136,10 @@ class Refresher:
         return Refreshed(model, "current", self.row_count(model))
 
     def _whole(self, model: Model) -> Refreshed:
-        statement = sql.render(self._bound(model))
+        return self.replace(model, sql.render(self._bound(model)))
+
+    def replace(self, model: Model, statement: str) -> Refreshed:
+        """Make a model's table anew from a SELECT: its own, or one over what another engine has made of the model."""
         with transaction(self.connection):
             self.connection.execute(f"CREATE OR REPLACE TABLE {model.name} AS {statement}")
             self._advance(model, rebuilt=True)

@@ -18,9 +18,16 @@ WITH named AS (
 
     UNION ALL
 
-    SELECT payment_guid, payment_key, 2 AS pass, 'platform_txn_id' AS id_type, platform_txn_id AS id_value, claimed_guid, channel
+    -- An account that keeps one number keeps the platform's: its own payment number then is the order's transaction number.
+    SELECT
+        payment_guid,
+        payment_key,
+        2 AS pass,
+        'platform_txn_id' AS id_type,
+        coalesce(platform_txn_id, payment_id) AS id_value,
+        claimed_guid,
+        channel
     FROM payments.transactions
-    WHERE platform_txn_id IS NOT NULL
 
     UNION ALL
 
@@ -56,10 +63,24 @@ found AS (
     WHERE n.id_type <> 'claimed' AND (n.channel IS NULL OR n.channel = o.channel)
 ),
 
+-- A payment that is what several orders with its merged number owe together is theirs, even if it names one of them.
+merged AS (
+    SELECT f.payment_guid
+    FROM found AS f
+    INNER JOIN orders.orders AS o ON f.order_guid = o.order_guid
+    INNER JOIN payments.transactions AS t ON f.payment_guid = t.payment_guid
+    WHERE f.pass = 3
+    GROUP BY f.payment_guid
+    HAVING count(*) > 1 AND abs(sum(o.payable_amount) - max(abs(t.amount))) <= threshold('match_tolerance_amount')
+),
+
 first_pass AS (
-    SELECT payment_guid, min(pass) AS pass
-    FROM found
-    GROUP BY payment_guid
+    SELECT
+        f.payment_guid,
+        min(CASE WHEN m.payment_guid IS NULL THEN f.pass ELSE 3 END) AS pass
+    FROM found AS f
+    LEFT JOIN merged AS m ON f.payment_guid = m.payment_guid
+    GROUP BY f.payment_guid
 ),
 
 linked AS (

@@ -15,7 +15,7 @@ UNION ALL
 
 SELECT r.payment_key
 FROM raw.payments AS r
-INNER JOIN orders.order_ids AS i ON r.platform_txn_id = i.id_value AND i.id_type = 'platform_txn_id'
+INNER JOIN orders.order_ids AS i ON coalesce(r.platform_txn_id, r.payment_id) = i.id_value AND i.id_type = 'platform_txn_id'
 INNER JOIN touched.order_keys AS t ON i.order_guid = t.key
 
 UNION ALL

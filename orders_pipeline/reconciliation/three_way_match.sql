@@ -18,22 +18,60 @@ WITH so AS (
         currency,
         payable_amount AS due_amount,
         platform_discount_amount,
+        deposit_amount,
         paid_at,
+        balance_paid_at,
         shipped_at,
         completed_at,
         cancelled_at,
         promised_ship_at,
         ordered_qty,
         cancelled_qty,
-        logistics_leg,
+        -- What the buyer fetches leaves no outbound line.
+        CASE WHEN is_pickup OR order_type = 'pickup' THEN 'order_export' ELSE logistics_leg END AS logistics_leg,
         payment_leg,
         paid_amount AS claimed_paid_amount,
         refunded_amount AS claimed_refunded_amount,
         status IN ('cancelled', 'expired') AS is_closed,
         status IN ('paid', 'on_hold', 'released', 'shipped', 'delivered', 'completed') OR paid_at IS NOT NULL AS says_paid,
+        -- Shipping alone does not say that money is on its way.
+        status IN ('paid', 'on_hold', 'released') OR paid_at IS NOT NULL OR coalesce(paid_amount, 0) > 0 AS claims_payment,
         status IN ('shipped', 'delivered', 'completed') OR shipped_at IS NOT NULL AS says_shipped,
         status IN ('delivered', 'completed') OR completed_at IS NOT NULL AS says_delivered
     FROM orders.orders
+),
+
+-- One order number with two contents in its newest export: nobody can say which of them is the order.
+exports AS (
+    SELECT
+        order_guid,
+        exported_at,
+        file_id,
+        coalesce(
+            min(status) <> max(status) OR min(currency) <> max(currency) OR min(payable_amount) <> max(payable_amount)
+            OR min(paid_amount) <> max(paid_amount) OR min(created_at) <> max(created_at), FALSE
+        ) AS is_contradictory
+    FROM raw.orders
+    GROUP BY order_guid, exported_at, file_id
+),
+
+contradictory AS (
+    SELECT order_guid
+    FROM exports
+    WHERE is_contradictory
+    GROUP BY order_guid
+),
+
+newest_exports AS (
+    SELECT
+        e.order_guid,
+        e.is_contradictory,
+        row_number() OVER (
+            PARTITION BY e.order_guid
+            ORDER BY e.exported_at DESC NULLS LAST, e.file_id DESC NULLS LAST
+        ) AS newest_first
+    FROM exports AS e
+    INNER JOIN contradictory AS c ON e.order_guid = c.order_guid
 ),
 
 pay AS (
@@ -49,13 +87,12 @@ pay AS (
         sum(CASE WHEN kind = 'refund' THEN -amount ELSE 0 END) AS refunded_amount,
         sum(CASE WHEN kind = 'subsidy' THEN amount ELSE 0 END) AS subsidy_amount,
         sum(CASE WHEN kind IN ('receipt', 'deposit', 'balance', 'refund') THEN 1 ELSE 0 END) AS buyer_count,
+        sum(CASE WHEN kind = 'deposit' THEN 1 ELSE 0 END) AS deposit_count,
         sum(CASE WHEN kind IN ('subsidy', 'payout') THEN 1 ELSE 0 END) AS settlement_count,
         sum(CASE WHEN is_duplicate_key THEN 1 ELSE 0 END) AS duplicate_count,
         sum(CASE WHEN is_ambiguous THEN 1 ELSE 0 END) AS ambiguous_count,
         max(pass) AS pass,
-        max(CASE WHEN kind IN ('receipt', 'deposit', 'balance') THEN occurred_at END) AS last_receipt_at,
-        min(CASE WHEN kind = 'refund' THEN occurred_at END) AS first_refund_at,
-        max(CASE WHEN kind = 'refund' THEN occurred_at END) AS last_refund_at
+        min(CASE WHEN kind = 'refund' THEN occurred_at END) AS first_refund_at
     FROM payments.allocations
     GROUP BY order_guid
 ),
@@ -74,6 +111,7 @@ log AS (
         min(s.shipped_at) AS first_shipped_at,
         max(s.shipped_at) AS last_shipped_at,
         max(p.delivered_at) AS last_delivered_at,
+        max(p.returned_at) AS last_sent_back_at,
         sum(CASE WHEN s.is_ambiguous THEN 1 ELSE 0 END) AS ambiguous_count
     FROM fulfilment.shipment_lines AS s
     LEFT JOIN fulfilment.parcels AS p ON s.parcel_guid = p.parcel_guid
@@ -86,11 +124,16 @@ case_rows AS (
         return_id,
         kind,
         status,
+        sku,
         quantity,
         refund_amount,
         requested_at,
-        received_at,
-        refunded_at,
+        received_at IS NOT NULL
+        OR status IN ('received', 'inspecting', 'restocked', 'scrapped', 'returned_to_vendor') AS is_received,
+        coalesce(received_at, inspected_at, refunded_at, approved_at, requested_at) AS received_at,
+        refunded_at IS NOT NULL OR status = 'refunded' AS is_refunded,
+        coalesce(refunded_at, received_at, approved_at, requested_at) AS refunded_at,
+        status = 'closed' AND refunded_at IS NULL AS is_without_effect,
         row_number() OVER (
             PARTITION BY order_guid, return_id, sku
             ORDER BY exported_at DESC NULLS LAST, file_id DESC NULLS LAST, row_number DESC NULLS LAST
@@ -100,22 +143,43 @@ case_rows AS (
 
 ret AS (
     SELECT
-        order_guid,
-        sum(CASE WHEN received_at IS NOT NULL AND kind <> 'exchange' THEN coalesce(quantity, 1) ELSE 0 END) AS returned_qty,
-        sum(CASE WHEN refunded_at IS NOT NULL OR status = 'refunded' THEN refund_amount END) AS refund_due_amount,
-        sum(CASE WHEN kind = 'refund_only' THEN 1 ELSE 0 END) AS refund_only_count,
+        c.order_guid,
+        -- A case that names neither goods nor pieces is about all that was shipped.
         sum(
             CASE
-                WHEN kind = 'return_refund' AND refunded_at IS NULL AND received_at IS NULL
-                    AND status IN ('requested', 'approved', 'return_in_transit') THEN 1
+                WHEN c.is_received AND c.kind <> 'exchange'
+                    THEN coalesce(c.quantity, CASE WHEN c.sku IS NULL AND g.shipped_qty > 0 THEN g.shipped_qty END, 1)
+                ELSE 0
+            END
+        ) AS returned_qty,
+        -- Pieces refunded before anything had left the warehouse are cancelled pieces.
+        sum(
+            CASE
+                WHEN
+                    c.kind = 'refund_only' AND NOT c.is_without_effect
+                    AND (g.first_shipped_at IS NULL OR c.requested_at < g.first_shipped_at)
+                    THEN coalesce(c.quantity, 0)
+                ELSE 0
+            END
+        ) AS cancelled_qty,
+        sum(CASE WHEN c.is_refunded THEN c.refund_amount END) AS refund_due_amount,
+        sum(CASE WHEN c.kind = 'refund_only' THEN 1 ELSE 0 END) AS refund_only_count,
+        sum(
+            CASE
+                WHEN
+                    c.kind = 'return_refund' AND NOT c.is_refunded AND NOT c.is_received
+                    AND c.status IN ('requested', 'approved', 'return_in_transit')
+                    THEN 1
                 ELSE 0
             END
         ) AS open_return_count,
-        min(requested_at) AS first_requested_at,
-        max(received_at) AS last_received_at
-    FROM case_rows
-    WHERE newest_first = 1 AND status <> 'rejected'
-    GROUP BY order_guid
+        min(c.requested_at) AS first_requested_at,
+        max(CASE WHEN c.is_received THEN c.received_at END) AS last_received_at,
+        max(CASE WHEN c.is_refunded THEN c.refunded_at END) AS last_refund_said_at
+    FROM case_rows AS c
+    LEFT JOIN log AS g ON c.order_guid = g.order_guid
+    WHERE c.newest_first = 1 AND c.status <> 'rejected'
+    GROUP BY c.order_guid
 ),
 
 legs AS (
@@ -137,16 +201,29 @@ legs AS (
         o.status AS order_status,
         o.is_closed,
         o.says_paid,
+        o.claims_payment,
         o.says_delivered,
         o.due_amount,
         o.platform_discount_amount,
-        o.paid_at,
+        coalesce(o.balance_paid_at, o.paid_at) AS paid_at,
+        o.balance_paid_at IS NULL
+        AND (o.order_type = 'presale' OR coalesce(o.deposit_amount, 0) > 0 OR coalesce(p.deposit_count, 0) > 0)
+            AS is_balance_open,
         o.cancelled_at,
         o.promised_ship_at,
         o.logistics_leg,
         o.ordered_qty,
-        o.cancelled_qty,
-        CASE WHEN o.is_closed THEN 0 ELSE o.ordered_qty - o.cancelled_qty END AS net_qty,
+        greatest(o.cancelled_qty, coalesce(r.cancelled_qty, 0)) AS cancelled_qty,
+        -- Null when no file says how many pieces were ordered: then nothing can be said about pieces.
+        CASE
+            WHEN o.is_closed THEN 0
+            WHEN o.ordered_qty IS NOT NULL
+                THEN greatest(o.ordered_qty - greatest(o.cancelled_qty, coalesce(r.cancelled_qty, 0)), 0)
+        END AS net_qty,
+        CASE
+            WHEN g.order_guid IS NOT NULL THEN g.shipped_qty > 0
+            ELSE coalesce(o.logistics_leg = 'order_export' AND o.says_shipped, FALSE)
+        END AS has_left,
         CASE
             WHEN p.order_guid IS NOT NULL THEN p.paid_amount
             WHEN o.payment_leg = 'order_export' THEN o.claimed_paid_amount
@@ -176,6 +253,7 @@ legs AS (
         coalesce(r.refund_only_count, 0) AS refund_only_count,
         coalesce(r.open_return_count, 0) AS open_return_count,
         coalesce(p.duplicate_count, 0) AS duplicate_count,
+        coalesce(n.is_contradictory, FALSE) AS is_contradictory,
         coalesce(p.ambiguous_count, 0) + coalesce(g.ambiguous_count, 0) AS ambiguous_count,
         coalesce(p.pass, CASE WHEN g.order_guid IS NOT NULL THEN 'M1' ELSE 'none' END) AS pass,
         coalesce(g.first_shipped_at, o.shipped_at) AS first_shipped_at,
@@ -183,13 +261,14 @@ legs AS (
         coalesce(g.last_delivered_at, o.completed_at) AS last_delivered_at,
         p.first_refund_at,
         coalesce(r.first_requested_at, p.first_refund_at) AS return_began_at,
-        r.last_received_at,
-        p.last_refund_at,
+        coalesce(r.last_received_at, g.last_sent_back_at) AS last_received_at,
+        r.last_refund_said_at,
         p.first_on AS paid_on
     FROM so AS o
     FULL OUTER JOIN pay AS p ON o.order_guid = p.order_guid
     FULL OUTER JOIN log AS g ON coalesce(o.order_guid, p.order_guid) = g.order_guid
     LEFT JOIN ret AS r ON coalesce(o.order_guid, p.order_guid, g.order_guid) = r.order_guid
+    LEFT JOIN newest_exports AS n ON o.order_guid = n.order_guid AND n.newest_first = 1
     LEFT JOIN ref.channels AS c ON coalesce(p.channel, g.channel) = c.channel
     CROSS JOIN ref.channels AS d
     WHERE d.channel = 'default'
@@ -202,6 +281,7 @@ measured AS (
         has_payment,
         has_movement,
         has_shipment,
+        has_left,
         channel,
         shop_id,
         channel_order_id,
@@ -209,10 +289,13 @@ measured AS (
         timezone,
         currency,
         is_mixed_currency,
+        is_balance_open,
+        is_contradictory,
         order_type,
         order_status,
         is_closed,
         says_paid,
+        claims_payment,
         says_delivered,
         due_amount,
         paid_amount,
@@ -226,9 +309,9 @@ measured AS (
             ELSE paid_amount - due_amount
         END AS amount_diff,
         subsidy_diff_amount,
-        coalesce(ordered_qty, 0) AS ordered_qty,
+        CASE WHEN has_order THEN ordered_qty ELSE 0 END AS ordered_qty,
         cancelled_qty,
-        coalesce(net_qty, 0) AS net_qty,
+        CASE WHEN has_order THEN net_qty ELSE 0 END AS net_qty,
         shipped_qty,
         delivered_qty,
         tracked_qty,
@@ -239,7 +322,6 @@ measured AS (
         duplicate_count,
         ambiguous_count,
         pass,
-        logistics_leg,
         first_shipped_at,
         last_shipped_at,
         last_delivered_at,
@@ -248,15 +330,25 @@ measured AS (
         greatest(
             threshold('match_tolerance_amount'), threshold('match_tolerance_ratio') * abs(coalesce(due_amount, 0))
         ) AS tolerance,
+        -- A coupon may have covered all of it: then no payment is missing.
+        abs(coalesce(due_amount, 1)) > greatest(
+            threshold('match_tolerance_amount'), threshold('match_tolerance_ratio') * abs(coalesce(due_amount, 0))
+        ) AS is_payable,
         -- The moments at which the clock alone decides; a deadline is passed when as_of reaches it.
         add_minutes(created_at, threshold('payment_window_minutes')) AS unpaid_until_at,
         to_utc_timestamp(
             CAST(add_days(local_date(coalesce(paid_at, created_at), timezone), threshold('payment_file_hold_days') + 1)
                 AS TIMESTAMP), timezone
         ) AS bill_due_at,
+        add_hours(last_refund_said_at, threshold('payment_file_hold_days') * 24) AS refund_bill_due_at,
         coalesce(promised_ship_at, add_hours(coalesce(paid_at, created_at), threshold('ship_sla_hours'))) AS ship_due_at,
         add_hours(last_shipped_at, threshold('transit_max_days') * 24) AS transit_until_at,
-        add_hours(last_delivered_at, threshold('cod_remittance_days') * 24) AS remittance_until_at,
+        CASE
+            WHEN order_type = 'cod'
+                THEN add_hours(
+                    coalesce(last_delivered_at, last_shipped_at, created_at), threshold('cod_remittance_days') * 24
+                )
+        END AS remittance_until_at,
         add_hours(return_began_at, threshold('return_window_days') * 24) AS return_until_at,
         add_hours(last_received_at, threshold('payment_file_hold_days') * 24) AS refund_until_at,
         add_hours(coalesce(cancelled_at, first_refund_at), threshold('payment_file_hold_days') * 24) AS cancel_refund_until_at,
@@ -273,6 +365,7 @@ judged AS (
             WHEN order_type = 'test' THEN 'EXCLUDED|test_order'
             WHEN order_type = 'resend' THEN 'EXCLUDED|resend'
             WHEN duplicate_count > 0 THEN 'DUPLICATE_KEY|duplicate_payment_key'
+            WHEN is_contradictory THEN 'DUPLICATE_KEY|duplicate_order_key'
             WHEN ambiguous_count > 0 THEN 'AMBIGUOUS|several_orders_fit'
             WHEN NOT has_order AND has_movement THEN 'UNMATCHED_PAY|single_sided_long'
             WHEN NOT has_order THEN 'UNMATCHED_LOG|shipped_without_order'
@@ -294,37 +387,47 @@ judged AS (
             WHEN is_closed THEN 'MATCHED|cancelled_refunded'
 
             -- Nothing has happened yet, or not all of it.
-            WHEN NOT says_paid AND paid_known = 0 AND shipped_qty = 0 AND order_type <> 'cod' THEN 'TIMING|payment_pending'
+            WHEN NOT says_paid AND paid_known = 0 AND is_payable AND NOT has_left AND order_type <> 'cod'
+                THEN 'TIMING|payment_pending'
             WHEN
-                order_type = 'presale' AND paid_known > 0 AND due_amount - paid_known > tolerance AND shipped_qty = 0
+                is_balance_open AND paid_known > 0 AND due_amount - paid_known > tolerance AND NOT has_left
                 AND refunded_known = 0
                 THEN 'TIMING|presale_balance_open'
-            WHEN order_type = 'cod' AND paid_known = 0 AND shipped_qty > 0 AND (delivered_qty >= shipped_qty OR says_delivered)
+            WHEN order_type = 'cod' AND paid_known = 0 AND has_left AND returned_qty >= shipped_qty
+                THEN 'MATCHED|returned_refunded'
+            WHEN
+                order_type = 'cod' AND paid_known = 0 AND is_payable AND has_left
+                AND (delivered_qty >= shipped_qty OR says_delivered)
                 THEN
                     CASE
                         WHEN as_of() < remittance_until_at THEN 'TIMING|cod_in_remittance'
                         ELSE 'MISMATCH|cod_not_remitted'
                     END
-            WHEN order_type <> 'cod' AND paid_known = 0 AND as_of() < bill_due_at THEN 'TIMING|payment_file_pending'
-            WHEN order_type <> 'cod' AND paid_known = 0 AND shipped_qty = 0 AND NOT has_shipment
+            WHEN
+                order_type <> 'cod' AND paid_known = 0 AND is_payable AND as_of() < bill_due_at
+                AND (claims_payment OR NOT has_left)
+                THEN 'TIMING|payment_file_pending'
+            WHEN order_type <> 'cod' AND paid_known = 0 AND is_payable AND NOT has_left AND NOT has_shipment
                 THEN 'UNMATCHED_SO|single_sided_short'
-            WHEN order_type <> 'cod' AND paid_known = 0 THEN 'MISMATCH|shipped_not_paid'
+            WHEN order_type <> 'cod' AND paid_known = 0 AND is_payable THEN 'MISMATCH|shipped_not_paid'
             WHEN due_amount IS NULL THEN 'MISMATCH|due_unknown'
 
             -- Goods first: a wrong piece is found before a wrong cent.
             WHEN shipped_qty - net_qty > threshold('match_tolerance_qty') AND shipped_qty <= net_qty + cancelled_qty
                 THEN 'MISMATCH|shipped_after_cancel'
             WHEN shipped_qty - net_qty > threshold('match_tolerance_qty') THEN 'MISMATCH|quantity_over'
-            WHEN refunded_known >= paid_known AND refunded_known > 0 AND shipped_qty = 0 AND paid_known > 0
+            WHEN refunded_known >= paid_known AND refunded_known > 0 AND NOT has_left AND paid_known > 0
                 THEN 'MATCHED|cancelled_refunded'
-            WHEN shipped_qty = 0 AND net_qty > 0 AND as_of() >= ship_due_at THEN 'MISMATCH|paid_not_shipped'
+            WHEN NOT has_left AND coalesce(net_qty, 1) > 0 AND as_of() >= ship_due_at THEN 'MISMATCH|paid_not_shipped'
             WHEN shipped_qty < net_qty AND (as_of() >= ship_due_at OR says_delivered) THEN 'MISMATCH|quantity_short'
 
             -- Goods that came back, money that went back.
-            WHEN returned_qty > 0 AND refunded_known = 0 AND as_of() < refund_until_at THEN 'TIMING|return_in_progress'
-            WHEN returned_qty > 0 AND refunded_known = 0 THEN 'MISMATCH|returned_not_refunded'
-            WHEN refunded_known > tolerance AND abs(refunded_known - coalesce(refund_due_amount, refunded_known)) > tolerance
-                THEN 'MISMATCH|refund_diff'
+            WHEN returned_qty > 0 AND refunded_known = 0 AND paid_known > 0 AND as_of() < refund_until_at
+                THEN 'TIMING|return_in_progress'
+            WHEN returned_qty > 0 AND refunded_known = 0 AND paid_known > 0 THEN 'MISMATCH|returned_not_refunded'
+            WHEN refund_due_amount - refunded_known > tolerance AND as_of() < refund_bill_due_at
+                THEN 'TIMING|refund_in_progress'
+            WHEN abs(refund_due_amount - refunded_known) > tolerance THEN 'MISMATCH|refund_diff'
             WHEN refunded_known - paid_known > tolerance THEN 'MISMATCH|refund_diff'
             WHEN
                 refunded_known > tolerance AND returned_qty = 0 AND refund_only_count = 0 AND cancelled_qty = 0
@@ -336,17 +439,17 @@ judged AS (
                     END
 
             WHEN amount_diff > tolerance AND abs(amount_diff - refunded_known) > tolerance THEN 'MISMATCH|over_paid'
-            WHEN order_type = 'cod' AND paid_known = 0
+            WHEN order_type = 'cod' AND paid_known = 0 AND is_payable
                 THEN
                     CASE
-                        WHEN shipped_qty < net_qty THEN 'TIMING|awaiting_shipment'
+                        WHEN shipped_qty < net_qty OR NOT has_left THEN 'TIMING|awaiting_shipment'
                         ELSE 'TIMING|in_transit'
                     END
             WHEN amount_diff < -tolerance AND as_of() < bill_due_at THEN 'TIMING|payment_file_pending'
             WHEN amount_diff < -tolerance THEN 'MISMATCH|under_paid'
             WHEN abs(coalesce(subsidy_diff_amount, 0)) > tolerance THEN 'MISMATCH|subsidy_diff'
 
-            WHEN shipped_qty < net_qty THEN 'TIMING|awaiting_shipment'
+            WHEN shipped_qty < net_qty OR NOT has_left AND net_qty IS NULL THEN 'TIMING|awaiting_shipment'
             WHEN delivered_qty < shipped_qty - returned_qty AND NOT says_delivered AND as_of() < transit_until_at
                 THEN 'TIMING|in_transit'
             WHEN delivered_qty < tracked_qty - returned_qty AND NOT says_delivered THEN 'MISMATCH|not_delivered'
@@ -378,7 +481,8 @@ timed AS (
             WHEN reason = 'awaiting_shipment' THEN ship_due_at
             WHEN reason = 'in_transit' THEN transit_until_at
             WHEN reason = 'cod_in_remittance' THEN remittance_until_at
-            WHEN reason = 'refund_in_progress' THEN cancel_refund_until_at
+            WHEN reason = 'refund_in_progress' AND is_closed THEN cancel_refund_until_at
+            WHEN reason = 'refund_in_progress' THEN refund_bill_due_at
             WHEN reason = 'return_in_progress' AND returned_qty > 0 THEN refund_until_at
             WHEN reason = 'return_in_progress' THEN return_until_at
         END AS expected_clear_at
@@ -412,13 +516,18 @@ SELECT
     CAST(returned_qty AS DECIMAL(18, 3)) AS returned_qty,
     CAST(CASE WHEN has_order THEN shipped_qty - net_qty ELSE shipped_qty END AS DECIMAL(18, 3)) AS qty_diff,
     CAST(subsidy_diff_amount AS DECIMAL(18, 2)) AS subsidy_diff_amount,
-    local_date(expected_clear_at, timezone) AS expected_clear_on,
+    -- A hold that ends at midnight clears on the day before.
+    CASE
+        WHEN reason IN ('payment_file_pending', 'single_sided_short', 'single_sided_long')
+            THEN add_days(local_date(expected_clear_at, timezone), -1)
+        ELSE local_date(expected_clear_at, timezone)
+    END AS expected_clear_on,
     expected_clear_at,
     match_status IN ('MISMATCH', 'UNMATCHED_SO', 'UNMATCHED_PAY', 'UNMATCHED_LOG', 'DUPLICATE_KEY', 'AMBIGUOUS')
     AND (
         due_amount IS NULL
         OR abs(coalesce(amount_diff, due_amount)) > threshold('alert_difference_ratio') * abs(due_amount)
-        OR abs(shipped_qty - net_qty) >= threshold('alert_difference_qty')
+        OR abs(coalesce(shipped_qty - net_qty, 0)) >= threshold('alert_difference_qty')
     ) AS is_alert,
     least(
         CASE WHEN unpaid_until_at > as_of() THEN unpaid_until_at END,
@@ -428,6 +537,7 @@ SELECT
         CASE WHEN remittance_until_at > as_of() THEN remittance_until_at END,
         CASE WHEN return_until_at > as_of() THEN return_until_at END,
         CASE WHEN refund_until_at > as_of() THEN refund_until_at END,
+        CASE WHEN refund_bill_due_at > as_of() THEN refund_bill_due_at END,
         CASE WHEN cancel_refund_until_at > as_of() THEN cancel_refund_until_at END,
         CASE WHEN order_due_at > as_of() THEN order_due_at END
     ) AS next_change_at

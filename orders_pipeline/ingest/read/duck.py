@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -91,7 +91,12 @@ def _parquet_sql(csv: NormalisedCsv, names: list[str]) -> str:
 
 
 def load_rows(
-    connection: duckdb.DuckDBPyConnection, table: str, csv: NormalisedCsv, *, temporary: bool = False
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    csv: NormalisedCsv,
+    *,
+    temporary: bool = False,
+    shape: Callable[[str], str] | None = None,
 ) -> Loaded:
     """Create (or replace) the temporary ``table`` from the body and prove that no row was lost on the way.
 
@@ -101,6 +106,9 @@ def load_rows(
     ``table`` is SQL text (quote it with `identifier` where needed). Call it outside a transaction: a first attempt
     that fails would abort yours. ``preserve_insertion_order`` must be on (DuckDB's default).
 
+    ``shape`` turns the relation into the SELECT whose rows are kept (one per record, ``line`` passed on where the relation
+    has it), so that cells can be cleaned while they are read.
+
     Copies made on the way are deleted; ``csv`` itself is the caller's to `discard`.
 
     Raises `BadInput` ``csv_unreadable`` or ``rows_unaccounted`` when even the rewritten body can not be read in full,
@@ -108,7 +116,7 @@ def load_rows(
     """
     given = csv
     while True:
-        attempt = _try_load(connection, table, csv, "TEMPORARY " if temporary else "")
+        attempt = _try_load(connection, table, csv, "TEMPORARY " if temporary else "", shape)
         if not attempt.problem:
             break
         if csv.renumber is None:
@@ -139,13 +147,20 @@ class _Attempt:
     failed: bool = False
 
 
-def _try_load(connection: duckdb.DuckDBPyConnection, table: str, csv: NormalisedCsv, kind: str) -> _Attempt:
+def _try_load(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    csv: NormalisedCsv,
+    kind: str,
+    shape: Callable[[str], str] | None,
+) -> _Attempt:
     import duckdb  # 60 ms, and only needed once a file is really read
 
     name = f"rejects_{os.urandom(4).hex()}"
     relation = read_csv_sql(csv, rejects=None if csv.parquet else name)
     try:
-        connection.execute(f"CREATE OR REPLACE {kind}TABLE {table} AS SELECT * FROM {relation}")
+        selected = shape(relation) if shape else f"SELECT * FROM {relation}"
+        connection.execute(f"CREATE OR REPLACE {kind}TABLE {table} AS {selected}")
         rows = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
         rejected = [] if csv.parquet else _rejected(connection, name, csv)
     except (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException) as error:

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from orders_pipeline import pipeline
 from orders_pipeline.dictionary.model import load_dictionary
-from orders_pipeline.ingest.raw import LEDGER, raw_columns
+from orders_pipeline.ingest.intake import create_reference_tables
+from orders_pipeline.ingest.raw import create_raw_tables
 from orders_pipeline.kernel import lineage
 from orders_pipeline.kernel.models import Model
+from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.tables import TableSpec, load_tables
 
-#: What a table of the ledger or a reference list holds. The ledger's columns stand in the DDL that makes them.
-REFERENCE = {
-    "ref.channels": ("The channels of the dictionary, with time zone, currency and who reports which leg.",
-                     ("channel", "timezone", "currency", "logistics_leg", "payment_leg")),
-    "ref.restatements": ("Which statement restates the rows of which other one.", ("source", "restates")),
-}
-LEDGER_TABLES = {
+#: What the tables are that no model makes and the dictionary does not know.
+SOURCE_TABLES = {
     "raw.files": "Every file that was ever looked at, and what became of its rows.",
     "raw.quarantine": "Rows set aside, with the reason and their text. Holds personal data: never published.",
+    "ref.accounts": "The payment accounts of this home, and the channel and shop each belongs to.",
+    "ref.channels": "The channels of the dictionary, with time zone, currency and who reports which leg.",
+    "ref.restatements": "Which statement restates the rows of which other one.",
 }
+SOURCE_COLUMNS = """
+SELECT table_schema, table_name, column_name, CASE data_type WHEN 'TIMESTAMP WITH TIME ZONE' THEN 'TIMESTAMPTZ' ELSE data_type END
+FROM information_schema.columns WHERE table_schema IN ('raw', 'ref') ORDER BY table_schema, table_name, ordinal_position
+"""
 
 
 def asset_key(table: str) -> dg.AssetKey:
@@ -41,16 +47,21 @@ def owner(name: str) -> str:
 
 @cache
 def source_columns() -> Mapping[str, Mapping[str, str]]:
-    """Column -> type of every table that no model makes."""
+    """Column -> type of every table that no model makes, as the intake makes them in an empty warehouse."""
+    tables: dict[str, dict[str, str]] = {}
     dictionary = load_dictionary()
-    tables = {f"raw.{entity}": raw_columns(dictionary, entity) for entity in dictionary.entities}
-    for statement in LEDGER.split(";"):
-        head, _, body = statement.partition("(")
-        for name in LEDGER_TABLES:
-            if name in head:
-                words = [part.split() for part in body.rpartition(")")[0].split(",")]
-                tables[name] = {word[0]: word[1] for word in words}
-    return tables | {name: dict.fromkeys(columns, "VARCHAR") for name, (_, columns) in REFERENCE.items()}
+    with duckdb.connect() as empty:
+        create_raw_tables(empty, dictionary)
+        create_reference_tables(empty, dictionary, Settings({}))
+        for schema, table, column, kind in empty.execute(SOURCE_COLUMNS).fetchall():
+            tables.setdefault(f"{schema}.{table}", {})[column] = kind
+    return tables
+
+
+def source_tables() -> list[str]:
+    """The tables that models read and no model makes, by name."""
+    made = {m.name for m in pipeline.models()}
+    return sorted({name for m in pipeline.models() for name in m.after} - made)
 
 
 @cache
@@ -132,9 +143,11 @@ def column_lineage(model: Model) -> dg.TableColumnLineage:
 
 def code_reference(path: Path) -> dict[str, Any]:
     """The file a definition comes from, for the link in the UI."""
-    return {
-        "dagster/code_references": dg.CodeReferencesMetadataValue([dg.LocalFileCodeReference(str(path), 1, path.name)])
-    }
+    with warnings.catch_warnings():
+        # Beta in Dagster 1.13; should it change, the definitions test fails, which is soon enough.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        reference = dg.LocalFileCodeReference(file_path=str(path), line_number=1, label=f"{path.parent.name}/{path.name}")
+        return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}
 
 
 def source_spec(table: str) -> dg.AssetSpec:
@@ -144,7 +157,7 @@ def source_spec(table: str) -> dg.AssetSpec:
     if entity:
         text = f"**{entity.title['en']} · {entity.title['zh']}**\n\n{entity.grain[0].upper()}{entity.grain[1:]}; with file and line."
     else:
-        text = LEDGER_TABLES.get(table) or REFERENCE[table][0]
+        text = SOURCE_TABLES.get(table, "A list the models read.")
     return dg.AssetSpec(
         asset_key(table),
         group_name="ingest",

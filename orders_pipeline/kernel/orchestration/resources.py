@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from orders_pipeline.kernel.home import Home, find_home
 #: The pool of steps that write to the warehouse; its limit is 1 (see dagster.yaml).
 POOL = "warehouse"
 AS_OF_TAG = "orders_pipeline/as_of"
+#: Says whose warehouse a run holds, so that a run whose process died can be told from one that is at work.
+HOLDER_TAG = "orders_pipeline/home"
 #: How a run waits for another one that has the warehouse: up to half an hour.
 RETRY_SECONDS, RETRIES = 5, 360
 
@@ -66,7 +69,13 @@ class Warehouse(dg.ConfigurableResource):
             now = opening.enter_context(pipeline.session(home, as_of, context.run.run_id, full=self.full))
             opening.enter_context(marked(home))
             self._stack.push(opening.pop_all())
+        context.instance.add_run_tags(context.run.run_id, {HOLDER_TAG: holder(home)})
         return now
+
+
+def holder(home: Home) -> str:
+    """This machine and this home."""
+    return f"{socket.gethostname()}:{home.root}"
 
 
 def _marker(home: Home) -> Path:

@@ -3,8 +3,7 @@
 A look costs a walk through the folder; it never opens the warehouse, whose lock belongs to the run.
 """
 
-from __future__ import annotations
-
+# No postponed annotations in this file: Dagster reads those of its functions as they stand.
 import hashlib
 import json
 import time
@@ -38,7 +37,7 @@ class Cursor:
     asked_at: float = 0.0
 
     @classmethod
-    def parse(cls, text: str | None) -> Cursor:
+    def parse(cls, text: str | None) -> "Cursor":
         return cls(**json.loads(text)) if text else cls()
 
     def __str__(self) -> str:
