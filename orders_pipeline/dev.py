@@ -30,7 +30,7 @@ INSTANCE = """\
 telemetry: {enabled: false}
 
 # Runs start at once; the pool below keeps the warehouse to one writer at a time.
-run_coordinator: {module: dagster, class: DefaultRunCoordinator}
+run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordinator}
 concurrency: {pools: {default_limit: 1, granularity: op}}
 
 # A run whose process died gives its place in the pool back.

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from orders_pipeline import pipeline
+from orders_pipeline.kernel.clock import parse_as_of
 from orders_pipeline.kernel.home import KEY_VARIABLE, Home
 from orders_pipeline_tests import support
+
+
+ROOT = Path(__file__).parents[1]
+#: The moment at which `make run` looks at the bundled sample (see the Makefile).
+SAMPLE_AS_OF = parse_as_of("2026-03-21T12:00:00+08:00")
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +41,12 @@ def shared() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def sample_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The bundled sample, run once for the whole session; tests only read it."""
+    home = Home(tmp_path_factory.mktemp("sample"))
+    shutil.copytree(ROOT / "data" / "landing", home.landing)
+    pipeline.run(home.create(), SAMPLE_AS_OF)
+    return home

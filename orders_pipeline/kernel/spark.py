@@ -5,9 +5,8 @@
         results = engine.run(models, work / "raw", as_of, thresholds, settings, work / "results")
     import_results(connection, results, statements)                      Parquet -> DuckDB
 
-Spark has no UUID type and no schemas of ours: guid columns travel as dashed lower-case text,
-and `raw.orders` is the view
-`raw__orders`. The session is in UTC and in ANSI mode: overflows and bad casts fail instead of becoming null.
+Spark has no UUID type and no schemas of ours: guid columns travel as dashed lower-case text, and `raw.orders` is the
+view `raw__orders`. The session is in UTC and in ANSI mode: overflows and bad casts fail instead of becoming null.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Two worker processes of one core and 1 GB each, beside the driver: a cluster in small.
 LOCAL_CLUSTER = "local-cluster[2,1,1024]"
+#: A CTE read more often than this is worked out once and kept: DuckDB does so by itself, Spark would work it out each time.
+SHARED_FROM = 3
 
 _LOG_SETTINGS = """\
 rootLogger.level = warn
@@ -72,6 +73,16 @@ def spark_sql(
     Raises Permanent when the model leaves the portable subset: outside it the transpiler changes values without a word.
     `schema` ({table: {column: DuckDB type}}) lets that judgement know the columns' types.
     """
+    return render(_bound(model, as_of, thresholds, settings, schema), "spark")
+
+
+def _bound(
+    model: Model,
+    as_of: datetime,
+    thresholds: Mapping[str, Decimal | int | str],
+    settings: Mapping[str, Value],
+    schema: Schema | None,
+) -> exp.Expression:
     findings = lint(model.sql, schema)
     if findings:
         listed = "; ".join(f"line {one.line}: {one.message}" for one in findings)
@@ -79,14 +90,45 @@ def spark_sql(
     expression = bind(model, as_of, thresholds, settings)
     for table in list(expression.find_all(exp.Table)):
         if table.db:
-            view = exp.to_table(_view(f"{table.db}.{table.name}"), alias=table.alias_or_name)
-            view.set("joins", table.args.get("joins"))
-            table.replace(view)
-    return render(expression, "spark")
+            _read_instead(table, _view(f"{table.db}.{table.name}"))
+    return expression
 
 
 def _view(table: str) -> str:
     return table.replace(".", "__")
+
+
+def _read_instead(table: exp.Table, view: str) -> None:
+    other = exp.to_table(view, alias=table.alias_or_name)
+    other.set("joins", table.args.get("joins"))
+    table.replace(other)
+
+
+def take_out_shared(expression: exp.Expression, prefix: str) -> dict[str, exp.Expression]:
+    """Take the CTEs that are read `SHARED_FROM` times or more out of a query, which then reads views `prefix__<cte>`.
+
+    Returns what each of these views is, in the order in which they can be made.
+    """
+    shared: dict[str, exp.Expression] = {}
+    clause = expression.args.get("with_")
+    inner = [one.alias for one in expression.find_all(exp.CTE) if one.parent is not clause]
+    for cte in list(clause.expressions) if clause else ():
+        readers = [one for one in expression.find_all(exp.Table) if not one.db and one.name == cte.alias]
+        # A name that a subquery gives to a CTE of its own, or a query with its own WITH, is left as it is.
+        if len(readers) < SHARED_FROM or cte.alias in inner or cte.this.args.get("with_"):
+            continue
+        query = cte.this.copy()
+        before = [one.copy() for one in clause.expressions[: clause.expressions.index(cte)]]
+        if before:
+            query.set("with_", exp.With(expressions=before))
+        view = f"{prefix}__{cte.alias}"
+        for reader in readers:
+            _read_instead(reader, view)
+        cte.pop()
+        shared[view] = query
+    if clause and not clause.expressions:
+        clause.pop()
+    return shared
 
 
 class SparkEngine:
@@ -113,6 +155,11 @@ class SparkEngine:
         """Stop Spark and its worker processes."""
         self.session.stop()
 
+    @property
+    def is_local(self) -> bool:
+        """Whether all of Spark runs on this machine."""
+        return self.master.startswith("local")
+
     def worker_count(self) -> int:
         """How many worker processes, beside the driver, hold a part of the work."""
         return self.session.sparkContext._jsc.sc().getExecutorMemoryStatus().size() - 1
@@ -126,27 +173,39 @@ class SparkEngine:
         settings: Mapping[str, Value],
         out_dir: Path,
         schema: Schema | None = None,
+        progress: Callable[[str], None] = lambda text: None,
     ) -> dict[str, Path]:
         """Make every model's table as a Parquet folder `out_dir/<room.table>`; return the folders in the models' order.
 
         `raw_dir` holds a Parquet folder for each table that no model makes, named `raw.<entity>` (see `export_raw`).
-        `schema` is passed on to `spark_sql`.
+        `schema` is passed on to `spark_sql`; `progress` hears each model's name. The workers must see both folders.
         """
         for folder in sorted(path for path in raw_dir.iterdir() if path.is_dir()):
             self._register(folder.name, self.session.read.parquet(str(folder)))
         results: dict[str, Path] = {}
         for model in models_in_order:
-            statement = spark_sql(model, as_of, thresholds, settings, schema)
-            folder = out_dir / model.name
+            progress(model.name)
+            expression = _bound(model, as_of, thresholds, settings, schema)
+            results[model.name] = out_dir / model.name
             try:
-                frame = self.session.sql(statement)
-                frame.write.mode("overwrite").parquet(str(folder))
+                self._make(model.name, expression, results[model.name])
             except Exception as error:  # Py4J and Spark raise a dozen kinds; the first line says it
-                raise Permanent(f"Spark could not make {model.name}: {_first_line(error)}") from error
-            # The columns are known: given, they spare a job that would look for them.
-            self._register(model.name, self.session.read.schema(frame.schema).parquet(str(folder)))
-            results[model.name] = folder
+                remedy = "" if self.is_local else f"every worker must see {raw_dir.parent} under this path"
+                raise Permanent(f"Spark could not make {model.name}: {_first_line(error)}", remedy=remedy) from error
         return results
+
+    def _make(self, table: str, expression: exp.Expression, folder: Path) -> None:
+        kept = []
+        for view, query in take_out_shared(expression, _view(table)).items():
+            frame = self.session.sql(render(query, "spark")).persist()
+            self._register(view, frame)
+            kept.append(frame)
+        frame = self.session.sql(render(expression, "spark"))
+        frame.write.mode("overwrite").parquet(str(folder))
+        for part in kept:
+            part.unpersist()
+        # The columns are known: given, they spare a job that would look for them.
+        self._register(table, self.session.read.schema(frame.schema).parquet(str(folder)))
 
     def _register(self, table: str, frame: DataFrame) -> None:
         frame.createOrReplaceTempView(_view(table))
@@ -158,22 +217,24 @@ class SparkEngine:
         self.work_dir.mkdir(parents=True, exist_ok=True)
         log_settings = self.work_dir / "log4j2.properties"
         log_settings.write_text(_LOG_SETTINGS.format(log=self.work_dir / "spark.log"), encoding="utf-8")
+        # For a trial on one machine Java's thorough compiler costs more than it earns: most of a small run is warming up.
+        java = "-Duser.timezone=UTC" + (" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC" if self.is_local else "")
         options = {
             "spark.sql.session.timeZone": "UTC",
             "spark.sql.ansi.enabled": "true",
             # Spark's own default (INT96) loses what kind of time it is.
             "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-            "spark.sql.shuffle.partitions": "4",
             "spark.sql.warehouse.dir": str(self.work_dir / "warehouse"),
             "spark.local.dir": str(self.work_dir / "scratch"),
-            "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log_settings.as_uri()} -Duser.timezone=UTC",
-            "spark.executor.extraJavaOptions": "-Duser.timezone=UTC",
+            "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log_settings.as_uri()} {java}",
+            "spark.executor.extraJavaOptions": java,
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",
         }
-        if self.master.startswith("local"):
+        if self.is_local:
             # A machine whose own name does not resolve can still talk to itself.
             options |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+            options["spark.sql.shuffle.partitions"] = "2"
         builder = SparkSession.builder.appName("orders-pipeline").master(self.master)
         for name, value in options.items():
             builder = builder.config(name, value)
@@ -249,14 +310,21 @@ def import_results(
     guid columns become UUID and the others keep their Parquet type.
     """
     for table, folder in results.items():
-        files = "read_parquet('" + str(folder / "*.parquet").replace("'", "''") + "')"
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {table.partition('.')[0]}")
+        select = result_select(connection, folder, (statements or {}).get(table))
+        connection.execute(f"CREATE OR REPLACE TABLE {table} AS {select}")
+
+
+def result_select(connection: duckdb.DuckDBPyConnection, folder: Path, statement: str | None = None) -> str:
+    """The SELECT that reads a Parquet folder of `SparkEngine.run` with the columns and types of the model's DuckDB SQL."""
+    files = "read_parquet('" + str(folder / "*.parquet").replace("'", "''") + "')"
+    if statement is None:
         types = dict(_columns(connection, f"SELECT * FROM {files}"))
         types |= {name: "UUID" for name in types if name.endswith("_guid")}
-        if statements and table in statements:
-            types = dict(_columns(connection, statements[table]))
-        columns = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in types.items())
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {table.partition('.')[0]}")
-        connection.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {columns} FROM {files}")
+    else:
+        types = dict(_columns(connection, statement))
+    columns = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in types.items())
+    return f"SELECT {columns} FROM {files}"
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[str, str]]:

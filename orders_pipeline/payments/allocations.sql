@@ -7,13 +7,13 @@
 -- each owes, exact to the cent. Payments that name an order nobody has keep a synthetic guid of their own.
 WITH named AS (
     SELECT payment_guid, payment_key, 1 AS pass, 'claimed' AS id_type, CAST(NULL AS VARCHAR) AS id_value, claimed_guid, channel
-    FROM payments.transactions
+    FROM payments.movements
     WHERE claimed_guid IS NOT NULL
 
     UNION ALL
 
     SELECT payment_guid, payment_key, 1 AS pass, 'channel_order_id' AS id_type, channel_order_id AS id_value, claimed_guid, channel
-    FROM payments.transactions
+    FROM payments.movements
     WHERE channel_order_id IS NOT NULL AND claimed_guid IS NULL
 
     UNION ALL
@@ -27,24 +27,24 @@ WITH named AS (
         coalesce(platform_txn_id, payment_id) AS id_value,
         claimed_guid,
         channel
-    FROM payments.transactions
+    FROM payments.movements
 
     UNION ALL
 
     SELECT payment_guid, payment_key, 2 AS pass, 'sub_order_id' AS id_type, channel_order_id AS id_value, claimed_guid, channel
-    FROM payments.transactions
+    FROM payments.movements
     WHERE channel_order_id IS NOT NULL
 
     UNION ALL
 
     SELECT payment_guid, payment_key, 2 AS pass, 'internal_order_id' AS id_type, channel_order_id AS id_value, claimed_guid, channel
-    FROM payments.transactions
+    FROM payments.movements
     WHERE channel_order_id IS NOT NULL
 
     UNION ALL
 
     SELECT payment_guid, payment_key, 3 AS pass, 'platform_txn_id' AS id_type, merged_payment_id AS id_value, claimed_guid, channel
-    FROM payments.transactions
+    FROM payments.movements
     WHERE merged_payment_id IS NOT NULL
 ),
 
@@ -68,7 +68,7 @@ merged AS (
     SELECT f.payment_guid
     FROM found AS f
     INNER JOIN orders.orders AS o ON f.order_guid = o.order_guid
-    INNER JOIN payments.transactions AS t ON f.payment_guid = t.payment_guid
+    INNER JOIN payments.movements AS t ON f.payment_guid = t.payment_guid
     WHERE f.pass = 3
     GROUP BY f.payment_guid
     HAVING count(*) > 1 AND abs(sum(o.payable_amount) - max(abs(t.amount))) <= threshold('match_tolerance_amount')
@@ -115,7 +115,7 @@ owed AS (
         CAST(coalesce(o.payable_amount, 0) * 100 AS DECIMAL(18, 0)) AS owed_cents,
         sum(coalesce(o.payable_amount, 0)) OVER (PARTITION BY s.payment_guid) AS owed_together
     FROM sized AS s
-    INNER JOIN payments.transactions AS t ON s.payment_guid = t.payment_guid
+    INNER JOIN payments.movements AS t ON s.payment_guid = t.payment_guid
     INNER JOIN orders.orders AS o ON s.order_guid = o.order_guid
     WHERE s.order_count > 1
 ),
@@ -197,7 +197,7 @@ SELECT
     t.source,
     t.file_id,
     t.row_number
-FROM payments.transactions AS t
+FROM payments.movements AS t
 LEFT JOIN sized AS s ON t.payment_guid = s.payment_guid
 LEFT JOIN shared AS d ON s.payment_guid = d.payment_guid AND s.order_guid = d.order_guid
 LEFT JOIN ref.accounts AS a ON t.account = a.account

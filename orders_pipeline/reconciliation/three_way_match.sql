@@ -455,6 +455,8 @@ judged AS (
             WHEN delivered_qty < tracked_qty - returned_qty AND NOT says_delivered THEN 'MISMATCH|not_delivered'
 
             WHEN open_return_count > 0 AND as_of() < return_until_at THEN 'TIMING|return_in_progress'
+            WHEN refunded_known > tolerance AND refund_due_amount <> refunded_known
+                THEN 'MATCHED_WITHIN_TOLERANCE|tolerance'
             WHEN refunded_known > tolerance AND returned_qty > 0 THEN 'MATCHED|returned_refunded'
             WHEN refunded_known > tolerance AND refund_only_count > 0 THEN 'MATCHED|refund_only_price_concession'
             WHEN amount_diff <> 0 AND abs(amount_diff) <= tolerance THEN 'MATCHED_WITHIN_TOLERANCE|tolerance'

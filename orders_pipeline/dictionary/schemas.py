@@ -1,0 +1,57 @@
+"""Pandera schemas generated from the dictionary: what a row of a standard entity may look like where it enters.
+
+Heavy to import (pandera brings pandas), so only whoever validates asks for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orders_pipeline.dictionary.model import Dictionary
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+
+#: Standard type -> the Python type a value has in an object column (money stays Decimal, never a float).
+PYTHON_TYPES = {
+    "id": "str", "text": "str", "code": "str", "guid": "UUID", "money": "Decimal", "price": "Decimal",
+    "quantity": "Decimal", "ratio": "float", "integer": "int", "bool": "bool", "timestamp": "datetime", "date": "date",
+}
+
+
+def entity_schema(dictionary: Dictionary, entity: str, *, optional: frozenset[str] = frozenset()) -> pa.DataFrameSchema:
+    """The schema of an entity: required fields without blanks, types, vocabularies and bounds.
+
+    Expects object columns (as DuckDB's `fetchall` gives them), None for blank. `optional` names required fields that
+    the source at hand may leave out.
+    """
+    import pandera.pandas as pa
+
+    columns = {}
+    spec = dictionary.entities[entity]
+    for name in spec.fields:
+        field = dictionary.field(entity, name)
+        checks = [pa.Check(_is_a(PYTHON_TYPES[field.type]), element_wise=True, name=f"{name}_is_{field.type}")]
+        if field.vocabulary:
+            words = set(dictionary.vocabularies[field.vocabulary]) | {"unmapped"}
+            checks.append(pa.Check.isin(words, name=f"{name}_is_in_{field.vocabulary}"))
+        if field.min is not None:
+            checks.append(pa.Check.ge(field.min, name=f"{name}_at_least_{field.min}"))
+        if field.max is not None:
+            checks.append(pa.Check.le(field.max, name=f"{name}_at_most_{field.max}"))
+        required = name in spec.required and name not in optional
+        columns[name] = pa.Column(object, checks=checks, nullable=not required, required=True, coerce=False)
+    return pa.DataFrameSchema(columns, strict=False, name=entity)
+
+
+def _is_a(kind: str):
+    """A test for the values of one Python type; blank is not its business."""
+    from datetime import date, datetime
+    from decimal import Decimal
+    from uuid import UUID
+
+    kinds = {
+        "str": str, "UUID": UUID, "Decimal": Decimal, "float": float, "int": int, "bool": bool, "datetime": datetime, "date": date,
+    }
+    wanted = kinds[kind]
+    return lambda value: value is None or isinstance(value, wanted)
