@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 
 from orders_pipeline import pipeline
-from orders_pipeline.kernel import spark
+from orders_pipeline.kernel import exchange, spark
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.models import Model, bind, render
@@ -41,7 +41,8 @@ def run(
     if not _MASTER.fullmatch(master):
         raise Usage(f"--master '{master}' is no Spark master; write spark://host:7077 or {spark.LOCAL_CLUSTER}")
     spark.require_spark()
-    return pipeline.run(home, as_of, full=True, progress=progress, run_id=run_id, refresh=partial(refresh, master=master))
+    on_spark = partial(refresh, master=master)
+    return pipeline.run(home, as_of, full=True, progress=progress, run_id=run_id, refresh=on_spark)
 
 
 def refresh(session: Session, progress: Progress, master: str) -> list[Refreshed]:
@@ -52,7 +53,7 @@ def refresh(session: Session, progress: Progress, master: str) -> list[Refreshed
     ordered, thresholds = pipeline.models(), session.settings.thresholds
     work = session.home.work / "spark"
     shutil.rmtree(work, ignore_errors=True)
-    spark.export_raw(session.connection, inputs(ordered), work / "raw")
+    exchange.export_raw(session.connection, inputs(ordered), work / "raw")
     progress("starting Spark")
     with spark.SparkEngine(work / "engine", master) as engine:
         results = engine.run(
@@ -62,7 +63,7 @@ def refresh(session: Session, progress: Progress, master: str) -> list[Refreshed
 
     def select(model: Model) -> str:
         statement = render(bind(model, session.as_of, thresholds, {}))
-        return spark.result_select(session.connection, results[model.name], statement)
+        return exchange.result_select(session.connection, results[model.name], statement)
 
     done = session.take_over(select, progress)
     shutil.rmtree(work, ignore_errors=True)

@@ -28,6 +28,7 @@ PG_EXAMPLE = "postgresql://user:password@host:5432/database"
 
 INSTANCE = """\
 telemetry: {enabled: false}
+nux: {enabled: false}
 
 # Runs start at once; the pool below keeps the warehouse to one writer at a time.
 run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordinator}

@@ -73,8 +73,9 @@ class Session:
     refreshed: dict[str, Refreshed] = field(default_factory=dict)
     results: dict[tuple[str, str], CheckResult] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def taker(self) -> Taker:
+        """Takes files in; made, it has seen to it that the raw tables are there."""
         return Taker(self.connection, self.home, self.settings, self.as_of)
 
     def refresher(self) -> Refresher:
@@ -88,6 +89,7 @@ class Session:
     @cached_property
     def _plan(self) -> dict[str, Model]:
         """The models by name, once it is written down which of them are to be built whole."""
+        _ = self.taker
         self._refresher.plan(self.full)
         return {m.name: m for m in self._refresher.models}
 
@@ -114,8 +116,8 @@ class Session:
         return done
 
     def take_over(self, select: Callable[[Model], str], progress: Progress = lambda text: None) -> list[Refreshed]:
-        """Replace every model's table by what another engine has made of it. `select` gives the SELECT that reads it and
-        is asked model by model, when the tables the model reads are in place."""
+        """Replace every model's table by what another engine has made of it. `select` gives the SELECT that reads that,
+        and is asked model by model, when the tables the model reads are in place."""
         for model in self._plan.values():
             progress(model.name)
             self.refreshed[model.name] = self._refresher.replace(model, select(model))
@@ -131,20 +133,27 @@ class Session:
                 waiting.extend(self._plan[name].after)
         return wanted
 
-    def check(self, names: Collection[str] | None = None) -> list[CheckResult]:
-        """Check what has changed in these tables (all when None) since the last publication. They must be up to date,
-        as must be whatever the checks read. Returns the results of now."""
-        if names is None:
-            publisher = self._publisher
-        else:
-            some = [self._plan[name] for name in self._plan if name in names]
-            publisher = Publisher(
-                self.connection, self.home, Refresher(self.connection, some, self.as_of, self.settings), self.run_id
-            )
+    def check(self, names: Collection[str] | None = None, *, anew: bool = False) -> list[CheckResult]:
+        """Check what has changed in these tables (all when None) since the last publication, or, `anew`, all of them.
+        They must be up to date, as must be whatever the checks read. Returns the results of now."""
         left = [c for c in checks() if (c.table, c.name) not in self.results]
-        results = run_checks(self._refresher, left, publisher.changes, self.run_id)
+        changed = self._all(names or ()) if anew else self._changes(names)
+        results = run_checks(self._refresher, left, changed, self.run_id)
         self.results |= {(r.check.table, r.check.name): r for r in results}
         return results
+
+    def _changes(self, names: Collection[str] | None) -> dict[str, Refreshed]:
+        if names is None:
+            return self._publisher.changes
+        # A refresher of these tables alone: the others may not exist yet.
+        some = Refresher(self.connection, self._some(names), self.as_of, self.settings)
+        return Publisher(self.connection, self.home, some, self.run_id).changes
+
+    def _all(self, names: Collection[str]) -> dict[str, Refreshed]:
+        return {m.name: Refreshed(m, "whole", self._refresher.row_count(m)) for m in self._some(names)}
+
+    def _some(self, names: Collection[str]) -> list[Model]:
+        return [model for name, model in self._plan.items() if name in names]
 
     def publish(self) -> Publication:
         """Publish all that has changed; whatever no step of this run has refreshed or checked is, before."""
@@ -161,7 +170,12 @@ def session(home: Home, as_of: datetime, run_id: str | None = None, *, full: boo
 
 
 def run(
-    home: Home, as_of: datetime, *, full: bool = False, progress: Progress = lambda text: None, run_id: str | None = None,
+    home: Home,
+    as_of: datetime,
+    *,
+    full: bool = False,
+    progress: Progress = lambda text: None,
+    run_id: str | None = None,
     refresh: Callable[[Session, Progress], list[Refreshed]] = lambda now, progress: now.refresh(progress=progress),
 ) -> RunResult:
     """Take in, refresh, check, publish. A run that was killed is completed by the next one.

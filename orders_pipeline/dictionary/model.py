@@ -56,6 +56,7 @@ class Field:
     zh: str
     pii: str | None = None
     event: bool = False
+    scrub: bool = False
     vocabulary: str | None = None
     min: float | None = None
     max: float | None = None

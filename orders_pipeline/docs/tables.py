@@ -34,7 +34,7 @@ def page() -> list[str]:
 
 
 def column_meaning(known: Dictionary, spec: TableSpec, column: str) -> tuple[str, str, str]:
-    """(DuckDB type, English, Chinese) of a column: what `tables.yml` says of it, else the dictionary's field of that name.
+    """(DuckDB type, English, Chinese) of a column: as `tables.yml` says, else as the dictionary's field of that name.
 
     A guid of a public table is shown as it is published, as text.
     """

@@ -70,6 +70,9 @@ MACROS = {
     "is_scientific": r"""(x) AS regexp_full_match(upper(x), '\d(\.\d+)?E\+?\d+')""",
     "phone_digits": r"""(x) AS CASE WHEN x IS NULL OR contains(x, '*') OR contains(x, '#') OR contains(x, '$') THEN NULL
         ELSE nullif(regexp_replace(regexp_replace(x, '[^0-9]', '', 'g'), '^(?:00)?86(1\d{10})$', '\1'), '') END""",
+    # Mobile, landline and service numbers inside free text.
+    "scrubbed": r"""(x) AS CASE WHEN regexp_matches(x, '\d{7}|\d{3}-\d{4}') THEN regexp_replace(x,
+        '(?:\+?86[- ]?)?1[3-9]\d{9}|\b0\d{2,3}-?\d{7,8}\b|\b400-?\d{3}-?\d{4}\b', '***', 'g') ELSE x END""",
     "unmasked": """(x) AS CASE WHEN contains(x, '*') OR starts_with(x, '##') OR starts_with(x, '$$') THEN NULL ELSE x END""",
     # HMAC-SHA-256 (RFC 2104) over DuckDB's sha256; the padded keys are session variables, never text of a statement.
     "keyed_hash": """(x) AS sha256(getvariable('outer_pad') || unhex(sha256(getvariable('inner_pad') || encode(x))))""",

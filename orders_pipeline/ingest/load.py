@@ -82,6 +82,7 @@ def stage(connection: duckdb.DuckDBPyConnection, load: Load, found: Recognised, 
     )
     binding = {h: f"c{i}" for h, i in found.binding.items()}
     mapper = make_mapper(connection, load, source, binding, hints, csv.preamble)
+    mapper.numbered_cells = {h: found.table.risky[i] for h, i in found.binding.items() if found.table.risky.get(i)}
     _check_required(source, mapper)
     loaded = _read(connection, mapper, csv)
     if source.is_standard and mapper.zone == DECLARED_ZONE and load.settings.shops:
@@ -324,20 +325,24 @@ def _insert_block(
         "row_hash": "row_hash",
         "fault": "fault",
     }
-    values = {f: quote(f) for f in fields} | {n: sql for n, (_, sql) in derived.items()} | provenance
+    texts = {"description": "said.scrubbed"} if block.entity == "tracking" else {}
+    values = {f: quote(f) for f in fields} | texts | {n: sql for n, (_, sql) in derived.items()} | provenance
     columns = [c for c in raw_columns(load.dictionary, block.entity)]
     selected = ", ".join(f"{values[c]} AS {quote(c)}" for c in columns)
     connection.execute(f"INSERT INTO raw.{quote(block.entity)} BY NAME SELECT {selected} FROM ({rows})")
 
 
 def _with_courier_words(dictionary: Dictionary, rows: str) -> str:
-    """The rows with what the text of each event says of the parcel: thirty patterns, tried once per different text."""
+    """The rows with what the text of each event says of the parcel: thirty patterns, tried once per different text.
+
+    Couriers write their names and telephone numbers into it: the numbers are masked before the text is kept.
+    """
     words = " ".join(
         f"WHEN regexp_matches(description, {literal(w['pattern'])}) THEN {literal(w['status'])}" for w in dictionary.courier_words
     )
     return (
-        f"{rows}) LEFT JOIN (SELECT description, CASE {words} END AS parcel_status FROM (SELECT DISTINCT description FROM ({rows}))"
-        ") AS said USING (description"
+        f"{rows}) LEFT JOIN (SELECT description, CASE {words} END AS parcel_status, scrubbed(description) AS scrubbed "
+        f"FROM (SELECT DISTINCT description FROM ({rows}))) AS said USING (description"
     )
 
 

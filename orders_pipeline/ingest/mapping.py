@@ -33,6 +33,7 @@ FAMILIES = {
 NUMERIC = ("money", "price", "quantity", "ratio", "integer")
 #: Above this many different words a column is no vocabulary; it is compared by SQL instead of word by word.
 WORDS_MAX = 5_000
+LISTED_ROWS_MAX = 500
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Mapper:
 
     `binding` maps the source's handles to cell columns; `constants` holds what the file's place says (channel, shop_id,
     account, currency); `words` returns the different texts of a staged column. `damaged` is set once the cells are read:
-    handles whose ids end in more zeros than chance gives (a spreadsheet has been at them).
+    handles whose ids end in more zeros than chance gives (a spreadsheet has been at them). `numbered_cells`: rows of a
+    workbook in which an id was kept as a number, whose digits past the fifteenth nobody knows.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Mapper:
         self.nulls = tuple(GLOBAL_NULLS) + tuple(str(n) for n in source.get("nulls", ()))
         self.id_nulls = self.nulls + tuple(str(n) for n in source.get("id_nulls", ()))
         self.damaged: frozenset[str] = frozenset()
+        self.numbered_cells: Mapping[str, Sequence[int]] = {}
         self._used: set[str] = set()
 
     def select(self, block: Block) -> tuple[list[str], str]:
@@ -223,6 +226,8 @@ class Mapper:
             value = self._numeric(rule, spec.type)
         else:
             value = self._texted(rule, spec.type, spec.pii)
+            if spec.scrub:
+                value = Value(f"scrubbed({value.sql})", value.faults)
         constant = self.constants.get(name)
         if constant is not None:
             value = Value(f"coalesce({value.sql}, CAST({literal(constant)} AS {spec.duckdb_type}))", value.faults)
@@ -266,6 +271,11 @@ class Mapper:
         faults = [(f"is_scientific({text})", "id_scientific"), (f"is_float({text})", "id_precision")]
         if self.damaged.intersection(handles):
             faults.append((f"lost_digits({text})", "id_precision"))
+        for handle in handles:
+            rows = self.numbered_cells.get(handle)
+            if rows:
+                these = f"row_number IN ({', '.join(map(str, rows))})" if len(rows) <= LISTED_ROWS_MAX else "true"
+                faults.append((f"regexp_full_match({text}, '\\d{{15,}}') AND {these}", "id_precision"))
         return tuple(faults)
 
     def instant_sql(self, text: str) -> str:

@@ -1,12 +1,11 @@
 """The second engine: the same models, transpiled to Spark, over Parquet.
 
-    raw_files = export_raw(connection, raw_tables, work / "raw")          DuckDB -> Parquet
+    export_raw(connection, raw_tables, work / "raw")                      DuckDB -> Parquet (exchange.py)
     with SparkEngine(work / "spark") as engine:
         results = engine.run(models, work / "raw", as_of, thresholds, settings, work / "results")
     import_results(connection, results, statements)                      Parquet -> DuckDB
 
-Spark has no UUID type and no schemas of ours: guid columns travel as dashed lower-case text, and `raw.orders` is the
-view `raw__orders`. The session is in UTC and in ANSI mode: overflows and bad casts fail instead of becoming null.
+The session is in UTC and in ANSI mode: overflows and bad casts fail instead of becoming null.
 """
 
 from __future__ import annotations
@@ -21,20 +20,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-import duckdb
 from sqlglot import exp
 
 from orders_pipeline.kernel.faults import Permanent
-from orders_pipeline.kernel.models import Model, Value, bind, render
-from orders_pipeline.kernel.portable import Schema, lint
+from orders_pipeline.kernel.models import Model, Value, render
+from orders_pipeline.kernel.portable import Schema
+from orders_pipeline.kernel.spark_sql import bound_for_spark, take_out_shared, view_name
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 #: Two worker processes of one core and 1 GB each, beside the driver: a cluster in small.
 LOCAL_CLUSTER = "local-cluster[2,1,1024]"
-#: A CTE read more often than this is worked out once and kept: DuckDB does so by itself, Spark would work it out each time.
-SHARED_FROM = 3
 
 _LOG_SETTINGS = """\
 rootLogger.level = warn
@@ -45,90 +42,6 @@ appender.file.fileName = {log}
 appender.file.layout.type = PatternLayout
 appender.file.layout.pattern = %d{{yyyy-MM-dd HH:mm:ss}} %p %c{{1}}: %m%n
 """
-# How DuckDB types that Parquet or Spark lacks travel. HUGEINT would become a DOUBLE.
-_TRAVELS_AS = {
-    "UUID": "VARCHAR",
-    "JSON": "VARCHAR",
-    "HUGEINT": "DECIMAL(38, 0)",
-    "UHUGEINT": "DECIMAL(38, 0)",
-    "UBIGINT": "DECIMAL(20, 0)",
-    "UINTEGER": "BIGINT",
-    "USMALLINT": "INTEGER",
-    "UTINYINT": "SMALLINT",
-    "TIMESTAMP_S": "TIMESTAMP",
-    "TIMESTAMP_MS": "TIMESTAMP",
-    "TIMESTAMP_NS": "TIMESTAMP",
-}
-
-
-def spark_sql(
-    model: Model,
-    as_of: datetime,
-    thresholds: Mapping[str, Decimal | int | str],
-    settings: Mapping[str, Value],
-    schema: Schema | None = None,
-) -> str:
-    """The model in Spark's dialect, reading views named `schema__table`.
-
-    Raises Permanent when the model leaves the portable subset: outside it the transpiler changes values without a word.
-    `schema` ({table: {column: DuckDB type}}) lets that judgement know the columns' types.
-    """
-    return render(_bound(model, as_of, thresholds, settings, schema), "spark")
-
-
-def _bound(
-    model: Model,
-    as_of: datetime,
-    thresholds: Mapping[str, Decimal | int | str],
-    settings: Mapping[str, Value],
-    schema: Schema | None,
-) -> exp.Expression:
-    findings = lint(model.sql, schema)
-    if findings:
-        listed = "; ".join(f"line {one.line}: {one.message}" for one in findings)
-        raise Permanent(f"{model.name} can not run on Spark: {listed}")
-    expression = bind(model, as_of, thresholds, settings)
-    for table in list(expression.find_all(exp.Table)):
-        if table.db:
-            _read_instead(table, _view(f"{table.db}.{table.name}"))
-    return expression
-
-
-def _view(table: str) -> str:
-    return table.replace(".", "__")
-
-
-def _read_instead(table: exp.Table, view: str) -> None:
-    other = exp.to_table(view, alias=table.alias_or_name)
-    other.set("joins", table.args.get("joins"))
-    table.replace(other)
-
-
-def take_out_shared(expression: exp.Expression, prefix: str) -> dict[str, exp.Expression]:
-    """Take the CTEs that are read `SHARED_FROM` times or more out of a query, which then reads views `prefix__<cte>`.
-
-    Returns what each of these views is, in the order in which they can be made.
-    """
-    shared: dict[str, exp.Expression] = {}
-    clause = expression.args.get("with_")
-    inner = [one.alias for one in expression.find_all(exp.CTE) if one.parent is not clause]
-    for cte in list(clause.expressions) if clause else ():
-        readers = [one for one in expression.find_all(exp.Table) if not one.db and one.name == cte.alias]
-        # A name that a subquery gives to a CTE of its own, or a query with its own WITH, is left as it is.
-        if len(readers) < SHARED_FROM or cte.alias in inner or cte.this.args.get("with_"):
-            continue
-        query = cte.this.copy()
-        before = [one.copy() for one in clause.expressions[: clause.expressions.index(cte)]]
-        if before:
-            query.set("with_", exp.With(expressions=before))
-        view = f"{prefix}__{cte.alias}"
-        for reader in readers:
-            _read_instead(reader, view)
-        cte.pop()
-        shared[view] = query
-    if clause and not clause.expressions:
-        clause.pop()
-    return shared
 
 
 class SparkEngine:
@@ -185,7 +98,7 @@ class SparkEngine:
         results: dict[str, Path] = {}
         for model in models_in_order:
             progress(model.name)
-            expression = _bound(model, as_of, thresholds, settings, schema)
+            expression = bound_for_spark(model, as_of, thresholds, settings, schema)
             results[model.name] = out_dir / model.name
             try:
                 self._make(model.name, expression, results[model.name])
@@ -196,7 +109,7 @@ class SparkEngine:
 
     def _make(self, table: str, expression: exp.Expression, folder: Path) -> None:
         kept = []
-        for view, query in take_out_shared(expression, _view(table)).items():
+        for view, query in take_out_shared(expression, view_name(table)).items():
             frame = self.session.sql(render(query, "spark")).persist()
             self._register(view, frame)
             kept.append(frame)
@@ -208,7 +121,7 @@ class SparkEngine:
         self._register(table, self.session.read.schema(frame.schema).parquet(str(folder)))
 
     def _register(self, table: str, frame: DataFrame) -> None:
-        frame.createOrReplaceTempView(_view(table))
+        frame.createOrReplaceTempView(view_name(table))
 
     def _start(self) -> SparkSession:
         require_spark()
@@ -217,7 +130,7 @@ class SparkEngine:
         self.work_dir.mkdir(parents=True, exist_ok=True)
         log_settings = self.work_dir / "log4j2.properties"
         log_settings.write_text(_LOG_SETTINGS.format(log=self.work_dir / "spark.log"), encoding="utf-8")
-        # For a trial on one machine Java's thorough compiler costs more than it earns: most of a small run is warming up.
+        # On one machine most of a run is warming up: there Java's thorough compiler costs more than it earns.
         java = "-Duser.timezone=UTC" + (" -XX:TieredStopAtLevel=1 -XX:+UseSerialGC" if self.is_local else "")
         options = {
             "spark.sql.session.timeZone": "UTC",
@@ -282,50 +195,3 @@ def require_spark() -> None:
 
 def _first_line(error: Exception) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def export_raw(connection: duckdb.DuckDBPyConnection, tables: Iterable[str], raw_dir: Path) -> dict[str, Path]:
-    """Write DuckDB tables (`schema.table`) as Parquet folders `raw_dir/<schema.table>`, in types Spark reads right."""
-    folders: dict[str, Path] = {}
-    for table in tables:
-        folder = raw_dir / table
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        columns = ", ".join(
-            f'CAST("{name}" AS {_TRAVELS_AS[kind]}) AS "{name}"' if kind in _TRAVELS_AS else f'"{name}"'
-            for name, kind in _columns(connection, f"SELECT * FROM {table}")
-        )
-        path = str(folder / "part.parquet").replace("'", "''")
-        connection.execute(f"COPY (SELECT {columns} FROM {table}) TO '{path}' (FORMAT parquet)")
-        folders[table] = folder
-    return folders
-
-
-def import_results(
-    connection: duckdb.DuckDBPyConnection, results: Mapping[str, Path], statements: Mapping[str, str] | None = None
-) -> None:
-    """Load the Parquet folders of `SparkEngine.run` into DuckDB as tables of the same names, in the order given.
-
-    `statements` gives the DuckDB SQL of a table's model: columns get exactly the types it would give them. Without one,
-    guid columns become UUID and the others keep their Parquet type.
-    """
-    for table, folder in results.items():
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {table.partition('.')[0]}")
-        select = result_select(connection, folder, (statements or {}).get(table))
-        connection.execute(f"CREATE OR REPLACE TABLE {table} AS {select}")
-
-
-def result_select(connection: duckdb.DuckDBPyConnection, folder: Path, statement: str | None = None) -> str:
-    """The SELECT that reads a Parquet folder of `SparkEngine.run` with the columns and types of the model's DuckDB SQL."""
-    files = "read_parquet('" + str(folder / "*.parquet").replace("'", "''") + "')"
-    if statement is None:
-        types = dict(_columns(connection, f"SELECT * FROM {files}"))
-        types |= {name: "UUID" for name in types if name.endswith("_guid")}
-    else:
-        types = dict(_columns(connection, statement))
-    columns = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in types.items())
-    return f"SELECT {columns} FROM {files}"
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[str, str]]:
-    return [(row[0], row[1]) for row in connection.execute(f"DESCRIBE {query}").fetchall()]

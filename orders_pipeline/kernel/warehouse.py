@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from orders_pipeline.kernel.macros import macro_statements
 #: Left to DuckDB's own choice, a 24 GB machine would give it 19: runs share the machine with Dagster and BI.
 MEMORY_VARIABLE = "ORDERS_PIPELINE_MEMORY"
 DEFAULT_MEMORY = "2500MB"
+#: How long a run waits for another one that is writing.
+WAIT_SECONDS = 60.0
 
 
 def quote(name: str) -> str:
@@ -71,9 +74,20 @@ def open_published(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @contextlib.contextmanager
 def open_warehouse(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The home's warehouse for one run; closed (and its write-ahead log folded in) at the end."""
+    """The home's warehouse for one run; closed (and its write-ahead log folded in) at the end.
+
+    Another run may hold it: this one waits its turn for up to WAIT_SECONDS, then raises Transient.
+    """
     home.create()
-    connection = connect(home.warehouse, home.work)
+    patience = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            connection = connect(home.warehouse, home.work)
+            break
+        except Transient:
+            if time.monotonic() > patience:
+                raise
+            time.sleep(0.5)
     try:
         yield connection
     finally:

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from orders_pipeline.kernel import macros, models, portable, spark
+from orders_pipeline.kernel import exchange, macros, models, portable, spark, spark_sql
 from orders_pipeline.kernel.faults import Permanent
 
 ROOMS = Path(__file__).with_name("rooms")
@@ -108,13 +108,13 @@ def by_spark(
     except Permanent as reason:
         pytest.skip(str(reason))
     work = tmp_path_factory.mktemp("spark")
-    spark.export_raw(by_duckdb, RAW_TABLES, work / "raw")
+    exchange.export_raw(by_duckdb, RAW_TABLES, work / "raw")
     with spark.SparkEngine(work / "engine") as engine:
         results = engine.run(ordered, work / "raw", AS_OF, THRESHOLDS, SETTINGS, work / "results")
         assert engine.worker_count() == 2
     assert list(results) == [one.name for one in ordered]
     with warehouse() as connection:
-        spark.import_results(connection, results, statements)
+        exchange.import_results(connection, results, statements)
         yield connection
 
 
@@ -154,7 +154,7 @@ def test_model_outside_the_subset_does_not_reach_spark(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     with pytest.raises(Permanent, match=r"orders\.means can not run on Spark: line 4: AVG\(o\.amount\).*ratio"):
-        spark.spark_sql(models.read_model(path), AS_OF, {}, {})
+        spark_sql.spark_sql(models.read_model(path), AS_OF, {}, {})
 
 
 def test_missing_java_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,11 +171,11 @@ def test_export_carries_types_that_parquet_lacks(tmp_path: Path) -> None:
         connection.execute(
             "CREATE TABLE raw.t AS SELECT md5('x')::UUID AS row_guid, 12345678901234567890123456789::HUGEINT AS huge"
         )
-        spark.export_raw(connection, ["raw.t"], tmp_path)
+        exchange.export_raw(connection, ["raw.t"], tmp_path)
         results = {"back.t": tmp_path / "raw.t"}
         rows = connection.execute("SELECT * FROM raw.t").fetchall()
-        spark.import_results(connection, results)
+        exchange.import_results(connection, results)
         assert connection.execute("SELECT * FROM back.t").fetchall() == rows
-        spark.import_results(connection, results, {"back.t": "SELECT * FROM raw.t"})
+        exchange.import_results(connection, results, {"back.t": "SELECT * FROM raw.t"})
         described = connection.execute("DESCRIBE raw.t").fetchall()
         assert connection.execute("DESCRIBE back.t").fetchall() == described

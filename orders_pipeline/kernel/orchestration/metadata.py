@@ -93,6 +93,7 @@ def model_spec(model: Model) -> dg.AssetSpec:
             "dagster/column_schema": column_schema(model.name, spec, model.grain),
             "dagster/column_lineage": column_lineage(model),
             "grain": ", ".join(model.grain),
+            "columns come from": _sources(model),
             "sql": dg.MetadataValue.md(f"```sql\n{model.sql.strip()}\n```"),
             **code_reference(model.path),
         },
@@ -139,6 +140,13 @@ def column_lineage(model: Model) -> dg.TableColumnLineage:
     return dg.TableColumnLineage(
         {column: [dg.TableColumnDep(asset_key(table), source) for table, source in found] for column, found in traced.items()}
     )
+
+
+def _sources(model: Model) -> dg.MarkdownMetadataValue:
+    """The column lineage to be read: the UI has no page for it."""
+    found = column_lineage(model).deps_by_column.items()
+    rows = [(name, ", ".join(f"{d.asset_key.to_user_string()}.{d.column_name}" for d in deps)) for name, deps in found]
+    return records(("column", "from"), rows)
 
 
 def code_reference(path: Path) -> dict[str, Any]:

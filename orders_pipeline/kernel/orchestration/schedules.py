@@ -6,19 +6,22 @@ import dagster as dg
 
 LOAD = "load_and_publish"
 RECONCILE = "reconcile"
+#: The event log has every event of a run; the console of `dev` needs no copy of it.
+CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
 
 def load_job() -> dg.JobDefinition:
     """Everything: take in, refresh, check, publish."""
-    return dg.define_asset_job(
-        LOAD, dg.AssetSelection.all(), description="Take in what is new, bring every table up to date, check, publish."
-    )
+    description = "Take in what is new, bring every table up to date, check, publish."
+    return dg.define_asset_job(LOAD, dg.AssetSelection.all(), config=CONSOLE, description=description)
 
 
 def reconcile_job() -> dg.JobDefinition:
     """The reconciliation against the clock of now, and what follows from it."""
     selection = dg.AssetSelection.groups("reconciliation") | dg.AssetSelection.groups("publish", "quality")
-    return dg.define_asset_job(RECONCILE, selection, description="Age the reconciliation to now and publish.")
+    return dg.define_asset_job(
+        RECONCILE, selection, config=CONSOLE, description="Age the reconciliation to now and publish."
+    )
 
 
 def reconcile_schedule(job: dg.JobDefinition) -> dg.ScheduleDefinition:

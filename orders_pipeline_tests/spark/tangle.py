@@ -1,0 +1,192 @@
+"""A tangled book in the standard formats: few numbers, used by many; re-exports, ties, blanks and uneven cents.
+
+Simulated shops are orderly. Here rows are drawn at random from small sets, so that what seldom happens happens often:
+one payment for three orders, a sub-order number two orders share, exports of the same second, events out of order,
+carts of the same buyer seconds apart, local days around a change of the clock.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from orders_pipeline.kernel.home import Home
+from orders_pipeline_tests import support
+
+STATUSES = ["pending_payment", "paid", "on_hold", "released", "shipped", "delivered", "completed", "cancelled",
+            "expired"]  # fmt: skip
+TYPES = [None] * 9 + ["normal"] * 9 + ["presale", "cod", "presale", "cod", "resend", "test"]
+KINDS = ["receipt", "receipt", "receipt", "deposit", "balance", "refund", "fee", "subsidy", "payout"]
+PARCELS = ["label_created", "collected", "in_transit", "out_for_delivery", "awaiting_pickup", "delivered", "refused",
+           "exception", "returning", "returned_to_sender", "lost"]  # fmt: skip
+RETURNS = ["requested", "approved", "rejected", "return_in_transit", "received", "refunded", "closed"]
+
+
+class Tangle:
+    """Rows of the standard entities, drawn from one seed."""
+
+    def __init__(self, seed: int, orders: int, as_of: datetime) -> None:
+        self.chance = random.Random(seed)
+        self.as_of = as_of
+        self.count = orders
+        self.keys = [
+            {"channel": channel, "shop_id": shop, "channel_order_id": f"T{number // 2:05d}"}
+            for number in range(orders)
+            for channel, shop in [self.pick([("taobao", "main"), ("amazon", "us"), ("youzan", "b"), ("kiosk", "k")])]
+        ]
+
+    def pick(self, values: Sequence[Any]) -> Any:
+        return self.chance.choice(values)
+
+    def maybe(self, value: Any, share: float = 0.5) -> Any:
+        return value if self.chance.random() < share else None
+
+    def at(self, days: float = 40) -> str:
+        """An instant before the clock, often one that is asked for again, to the second."""
+        seconds = self.pick([0, 30, 3600, 86_400, self.chance.randrange(int(days * 86_400))])
+        zone = timezone(timedelta(hours=self.pick([0, 8, -5])))
+        return (self.as_of - timedelta(seconds=seconds)).astimezone(zone).isoformat(timespec="seconds")
+
+    def money(self) -> str:
+        return f"{self.pick([0, 1, 5, 333, 1999, 10_000, self.chance.randrange(100_000)]) / 100:.2f}"
+
+    def number(self, prefix: str, among: int) -> str:
+        return f"{prefix}{self.chance.randrange(among):04d}"
+
+    # ---- the files
+
+    def orders(self) -> list[support.Row]:
+        return [
+            {
+                **self.pick(self.keys), "status": self.pick(STATUSES), "currency": self.pick(["CNY"] * 60 + ["USD"]),
+                "payable_amount": self.money(), "created_at": self.at(), "paid_at": self.maybe(self.at()),
+                "shipped_at": self.maybe(self.at()), "completed_at": self.maybe(self.at(), 0.3),
+                "cancelled_at": self.maybe(self.at(), 0.2), "promised_ship_at": self.maybe(self.at(), 0.3),
+                "order_type": self.pick(TYPES),
+                "platform_txn_id": self.maybe(self.number("X", self.count // 3), 0.06),
+                "internal_order_id": self.maybe(self.number("I", self.count // 2), 0.06),
+                "merchant_discount_amount": self.maybe(self.money()),
+                "platform_discount_amount": self.maybe(self.money(), 0.3),
+                "freight_amount": self.maybe(self.money(), 0.3), "paid_amount": self.maybe(self.money()),
+                "item_quantity": self.pick([None, 1, 2, "1.5"]), "buyer_ref": self.maybe(self.number("B", 20)),
+                "buyer_account": self.maybe(self.number("nick", 6), 0.7), "province": self.pick([None, "浙江", "广东"]),
+                "seller_note": self.pick([None, "急", "a 'quoted' note", "two\nlines"]),
+                "exported_at": self.at(5),
+            }
+            for _ in range(self.count * 2)
+        ]  # fmt: skip
+
+    def order_lines(self) -> list[support.Row]:
+        return [
+            {
+                **self.pick(self.keys), "sku": self.number("SKU", 4), "quantity": self.pick([1, 1, 2, "0.333"]),
+                "sub_order_id": self.maybe(self.number("S", self.count * 2)), "unit_price": self.maybe("3.3333"),
+                "list_amount": self.maybe(self.money(), 0.3), "payable_amount": self.maybe(self.money()),
+                "freight_amount": self.maybe(self.money(), 0.2), "category": self.maybe("toys", 0.3),
+                "line_status": self.pick([None, "paid", "cancelled"]), "is_gift": self.maybe("true", 0.2),
+                "product_title": self.maybe("茶杯"),
+            }
+            for _ in range(self.count)
+        ]  # fmt: skip
+
+    def discounts(self) -> list[support.Row]:
+        return [
+            {
+                **self.pick(self.keys), "funder": self.pick(["merchant", "platform", "brand"]), "amount": self.money(),
+                "scope": self.pick(["line", "order"]), "promotion_id": self.maybe(self.number("PR", 4)),
+                "description": self.maybe("满减"),
+            }
+            for _ in range(self.count // 2)
+        ]  # fmt: skip
+
+    def payments(self) -> list[support.Row]:
+        rows = []
+        for number in range(self.count * 3):
+            kind, key = self.pick(KINDS), self.pick(self.keys)
+            number_of_order = self.pick([
+                *[key] * 9, {}, {"channel_order_id": self.number("S", self.count)},
+                {"channel_order_id": self.number("I", self.count // 2)},
+                {"platform_txn_id": self.number("X", self.count // 3)},
+                {"merged_payment_id": self.number("X", self.count // 3)},
+            ])  # fmt: skip
+            names = ("channel", "shop_id", "channel_order_id", "platform_txn_id", "merged_payment_id")
+            rows.append({
+                **dict.fromkeys(names), **number_of_order, "account": self.pick(["a1", "a2"]),
+                "payment_id": self.number("P", self.count) if number % 40 == 0 else f"Q{self.chance.getrandbits(40)}",
+                "kind": kind, "amount": ("-" if kind in ("refund", "fee", "payout") else "") + self.money(),
+                "currency": "CNY", "occurred_at": self.at(), "business_on": self.maybe(self.at()[:10]),
+            })  # fmt: skip
+        return rows
+
+    def shipments(self) -> list[support.Row]:
+        unknown_shop = {"channel": "unmapped", "shop_id": "?"}
+        return [
+            {
+                "warehouse_id": self.pick(["W1", "W2"]), "outbound_id": self.number("O", self.count),
+                **self.pick([self.pick(self.keys), {**unknown_shop, "channel_order_id": self.number("S", self.count)}]),
+                "sku": self.number("SKU", 4), "quantity": self.pick([1, 2, "0.333"]),
+                "waybill_id": self.maybe(self.number("SF", self.count), 0.8), "courier_code": "sf",
+                "shipped_at": self.maybe(self.at(), 0.8), "released_at": self.maybe(self.at()),
+            }
+            for _ in range(self.count)
+        ]  # fmt: skip
+
+    def tracking(self) -> list[support.Row]:
+        return [
+            {
+                "courier_code": "sf", "waybill_id": self.number("SF", self.count * 2),
+                "description": self.pick(["到达", "签收", "x"]), "status_code": self.pick(PARCELS),
+                "occurred_at": self.at(),
+            }
+            for _ in range(self.count * 2)
+        ]  # fmt: skip
+
+    def returns(self) -> list[support.Row]:
+        return [
+            {
+                **self.pick(self.keys), "return_id": self.number("R", self.count // 3), "requested_at": self.at(),
+                "kind": self.pick(["refund_only", "return_refund", "exchange"]), "status": self.pick(RETURNS),
+                "sku": self.number("SKU", 4), "quantity": self.pick([None, 1, 2]),
+                "refund_amount": self.maybe(self.money()),
+                "received_at": self.maybe(self.at()), "refunded_at": self.maybe(self.at()),
+            }
+            for _ in range(self.count // 2)
+        ]  # fmt: skip
+
+    def reference(self) -> dict[str, list[support.Row]]:
+        """Products, buyers, categories and promotions, some of them twice."""
+        return {
+            "products": [{"sku": f"SKU{n:04d}", "title": f"商品{n}", "category": self.pick(["toys", "tea", None]),
+                          "list_price": self.maybe("9.9900")} for n in range(3)],
+            "buyers": [{"channel": self.pick(["taobao", "amazon"]), "buyer_ref": f"B{n:04d}", "city": "杭州",
+                        "buyer_account": self.number("nick", 6)} for n in range(15)],
+            "categories": [{"category": name, "label_en": name.title()} for name in ("toys", "tea")],
+            "promotions": [{"promotion_id": f"PR{n:04d}", "name": "p", "kind": self.pick(["coupon", "bundle"]),
+                            "starts_at": self.at(), "ends_at": self.at()} for n in range(3)],
+        }  # fmt: skip
+
+    def twins(self) -> dict[str, list[support.Row]]:
+        """Orders of one buyer for the same goods, some seconds apart."""
+        keys = [{"channel": "douyin", "shop_id": "main", "channel_order_id": f"D{number:05d}"} for number in range(20)]
+        began = self.as_of - timedelta(days=9)
+        return {
+            "twin_orders": [
+                {**key, "status": "paid", "currency": "CNY", "payable_amount": "9.90",
+                 "buyer_account": f"twin{number // 4}",
+                 "created_at": (began + timedelta(seconds=self.chance.randrange(200))).isoformat()}
+                for number, key in enumerate(keys)
+            ],
+            "twin_lines": [{**key, "sku": "SKU0001", "quantity": 1, "payable_amount": "9.90"} for key in keys],
+        }
+
+    def land(self, home: Home) -> None:
+        """Two files of each entity that is exported again and again, one of each other; folders of their own."""
+        for number in (1, 2):
+            for entity in ("orders", "order_lines", "discounts", "payments", "shipments", "tracking", "returns"):
+                support.land(home, f"tangle/{number}/{entity}", getattr(self, entity)())
+        for entity, rows in {**self.reference(), **self.twins()}.items():
+            support.land(home, f"tangle/{entity}", rows)
+        damaged = {"channel": "taobao", "shop_id": "main", "channel_order_id": "T99999", "quantity": 1, "sku": "1.5E+12"}
+        support.land(home, "tangle/damaged_lines", [damaged, {**damaged, "sku": "SKU0001", "quantity": "one"}])
