@@ -173,7 +173,7 @@ def _run(options: argparse.Namespace) -> int:
     progress("")
     facts = summary.collect(home, result)
     _print_json(facts) if options.json else print(summary.text(facts))
-    return 1 if result.blocked_by else 0
+    return 1 if result.blocked_by or result.intake.refused else 0
 
 
 def _dev(options: argparse.Namespace) -> int:

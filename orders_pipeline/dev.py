@@ -30,12 +30,11 @@ INSTANCE = """\
 telemetry: {enabled: false}
 nux: {enabled: false}
 
-# Runs start at once; the pool below keeps the warehouse to one writer at a time.
-run_coordinator: {module: dagster.core.run_coordinator, class: DefaultRunCoordinator}
-concurrency: {pools: {default_limit: 1, granularity: op}}
-
-# A run whose process died gives its place in the pool back.
-run_monitoring: {enabled: true, poll_interval_seconds: 15, start_timeout_seconds: 180, free_slots_after_run_end_seconds: 5}
+# One writer at a time: a run takes its place in the pool `warehouse` before it starts, and keeps it to its end. (By op,
+# two runs would take turns between their steps, each in the way of the other.)
+concurrency: {pools: {default_limit: 1, granularity: run}}
+run_queue: {dequeue_interval_seconds: 1}
+run_monitoring: {enabled: true, poll_interval_seconds: 15, start_timeout_seconds: 180}
 
 # The sensor looks every few seconds: looks that found nothing are kept for a day.
 retention:
@@ -144,7 +143,7 @@ def _only_one(home: Home) -> Iterator[None]:
 
 
 def _settle_dead_runs(home: Home, environment: Mapping[str, str]) -> None:
-    """Runs whose process died with the machine are still marked as running and hold their place in the pool."""
+    """Runs whose process died with the machine are still marked as running: in the pool, they would be in the way."""
     from orders_pipeline.kernel.orchestration.resources import HOLDER_TAG, holder, in_use
 
     if in_use(home):
@@ -154,9 +153,8 @@ def _settle_dead_runs(home: Home, environment: Mapping[str, str]) -> None:
 
         lost = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
         for record in instance.get_run_records(RunsFilter(statuses=lost, tags={HOLDER_TAG: holder(home)})):
-            run = record.dagster_run
-            instance.report_run_failed(run, "Its process ended without a word. The next run completes what it began.")
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+            message = "Its process ended without a word. The next run completes what it began."
+            instance.report_run_failed(record.dagster_run, message)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ RULES = {
     "M1": "M1: linked by the order's own number",
     "M2": "M2: linked by another number of the order (transaction, sub-order, internal)",
     "M3": "M3: one payment for several orders, split by what each owes",
-    "none": "no pass found an order",
+    "none": "no payment and no shipment to link",
 }
 
 

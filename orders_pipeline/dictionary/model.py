@@ -57,6 +57,8 @@ class Field:
     pii: str | None = None
     event: bool = False
     scrub: bool = False
+    case: str | None = None
+    pattern: str | None = None
     vocabulary: str | None = None
     min: float | None = None
     max: float | None = None

@@ -10,16 +10,15 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import duckdb
 
-from orders_pipeline.ingest import quarantine
+from orders_pipeline.ingest.decisions import corrections, decide
 from orders_pipeline.ingest.intake import Taker, touch
-from orders_pipeline.ingest.load import clean_up, insert_blocks, make_mapper, stage_rows
-from orders_pipeline.ingest.recognise import bind
-from orders_pipeline.dictionary.model import canonical_header
+from orders_pipeline.ingest.load import clean_up
+from orders_pipeline.ingest.release import read_again
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.settings import load_settings
@@ -80,7 +79,7 @@ def show(home: Home, file_id: str, row: int) -> str:
     with _desk(home) as connection:
         found = _find(connection, file_id, row)
         cells = json.loads(found["raw"])
-        fixes = _corrections(home).get((str(found["file_id"]), row), {})
+        fixes = corrections(home).get((str(found["file_id"]), row), {})
     lines = [
         f"file    {found['path']}", f"line    {row}", f"entity  {found['entity']}",
         f"reason  {found['reason']}" + (f" ({found['field']})" if found["field"] else ""), f"wanted  {found['detail']}",
@@ -117,29 +116,8 @@ def fix(home: Home, file_id: str, row: int, changes: Mapping[str, str], by: str,
     for name in changes:
         if name not in cells:
             raise Usage(f"the file has no column '{name}'; it has {', '.join(cells)}")
-    _decide(home, "correction", found, row, by, why, set=dict(changes))
+    decide(home, "correction", str(found["file_id"]), found["path"], row, by, why, set=dict(changes))
     return f"kept: {len(changes)} cell(s) of line {row} of {found['path']} corrected by {by}. Release the row to have it read again."
-
-
-def _decide(home: Home, kind: str, found: Mapping[str, Any], row: int, by: str, why: str, **more: Any) -> None:
-    home.decisions.mkdir(parents=True, exist_ok=True)
-    entry = {
-        "kind": kind, "file_id": str(found["file_id"]), "path": found["path"], "row_number": row, "by": by, "why": why,
-        "decided_at": datetime.now(UTC).isoformat(timespec="seconds"), **more,
-    }
-    with (home.decisions / "corrections.jsonl").open("a", encoding="utf-8") as out:
-        out.write(json.dumps(entry, ensure_ascii=False) + "\n")
-
-
-def _corrections(home: Home) -> dict[tuple[str, int], dict[str, str]]:
-    """(file_id, line) -> column -> value, the latest correction of a cell winning."""
-    path = home.decisions / "corrections.jsonl"
-    out: dict[tuple[str, int], dict[str, str]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        entry = json.loads(line)
-        if entry["kind"] == "correction":
-            out.setdefault((entry["file_id"], entry["row_number"]), {}).update(entry["set"])
-    return out
 
 
 def release(home: Home, file_id: str, row: int, by: str, why: str, as_of: datetime) -> Release:
@@ -151,57 +129,19 @@ def release(home: Home, file_id: str, row: int, by: str, why: str, as_of: dateti
     with _desk(home) as connection:
         found = _find(connection, file_id, row)
         taker = Taker(connection, home, load_settings(home.settings_file), as_of)
-        family = _rows(
-            connection,
-            "SELECT row_number, raw FROM raw.quarantine WHERE file_id = ? AND released_at IS NULL "
-            "AND (row_number = ? OR family = ?) ORDER BY row_number",
-            [found["file_id"], row, found["family"]],
-        )
+        whole = str(found["file_id"])
+        source = taker.dictionary.sources[found["source"]]
         try:
-            left = _read_again(connection, taker, home, found, family)
+            with transaction(connection):
+                released, kept = read_again(connection, taker.load, home, whole, row)
+                touch(connection, taker.dictionary, {b.entity for b in source.blocks}, whole)
         finally:
             clean_up(connection)
-    _decide(home, "release", found, row, by, why)
-    done = len(family) - left
-    text = f"{done} row(s) of {found['path']} released; `orders-pipeline run` brings them into the tables"
-    return Release(done, left, text if not left else f"{left} row(s) still have a fault: see `orders-pipeline quarantine list`; {text}")
-
-
-def _read_again(
-    connection: duckdb.DuckDBPyConnection, taker: Taker, home: Home, found: Mapping[str, Any], family: Sequence[Mapping[str, Any]]
-) -> int:
-    file_id = str(found["file_id"])
-    corrections = _corrections(home)
-    rows = [{**json.loads(r["raw"]), **corrections.get((file_id, r["row_number"]), {})} for r in family]
-    names = list(rows[0])
-    source = taker.dictionary.sources[found["source"]]
-    columns = [f"c{i}" for i in range(len(names))]
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE desk (line BIGINT, {', '.join(f'{c} VARCHAR' for c in columns)})")
-    connection.executemany(
-        f"INSERT INTO desk VALUES ({', '.join('?' * (len(columns) + 1))})",
-        [[r["row_number"], *(values[n] or None for n in names)] for r, values in zip(family, rows, strict=True)],
-    )
-    binding = {h: f"c{i}" for h, i in bind(source, [canonical_header(n) for n in names]).items()}
-    recorded = _rows(connection, "SELECT * FROM raw.files WHERE file_id = ?", [file_id])[0]
-    hints = {k: recorded[c] for k, c in (("shop", "shop_id"),) if recorded[c]}
-    mapper = make_mapper(connection, taker.load, source, binding, hints, [])
-    stage_rows(connection, mapper, "desk", columns)
-    with transaction(connection):
-        marks = ", ".join(str(r["row_number"]) for r in family)
-        connection.execute(
-            f"UPDATE raw.quarantine SET released_at = ? WHERE file_id = ? AND released_at IS NULL AND row_number IN ({marks})",
-            [taker.as_of, file_id],
-        )
-        insert_blocks(connection, taker.load, mapper, file_id, recorded["exported_at"])
-        raw_sql = f"SELECT rowid AS record, {', '.join(columns)} FROM desk"
-        left = quarantine.set_aside(connection, mapper, file_id, names, raw_sql, taker.as_of)
-        released = len(family) - left
-        connection.execute(
-            "UPDATE raw.files SET rows_quarantined = rows_quarantined - ?, rows_accepted = rows_accepted + ? WHERE file_id = ?",
-            [released, released, file_id],
-        )
-        touch(connection, taker.dictionary, {b.entity for b in source.blocks}, file_id)
-    return left
+    decide(home, "release", whole, found["path"], row, by, why)
+    text = f"{released} row(s) of {found['path']} released; `orders-pipeline run` brings them into the tables"
+    if kept:
+        text = f"{kept} row(s) still have a fault: see `orders-pipeline quarantine list`; {text}"
+    return Release(released, kept, text)
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:

@@ -18,11 +18,13 @@ import duckdb
 from orders_pipeline.dictionary import model as dictionary_files
 from orders_pipeline.dictionary.model import Dictionary, load_dictionary
 from orders_pipeline.ingest import cells, ledger
+from orders_pipeline.ingest.decisions import released_rows
 from orders_pipeline.ingest.landing import Landed, Member, expand, scan
 from orders_pipeline.ingest.load import Load, clean_up, load_staged, stage
 from orders_pipeline.ingest.raw import create_raw_tables, raw_columns
 from orders_pipeline.ingest.read import Sniffed, open_table
 from orders_pipeline.ingest.recognise import Recognised, recognise
+from orders_pipeline.ingest.release import read_again
 from orders_pipeline.kernel.faults import BadInput, Transient
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.refresh import STATE, next_batch
@@ -162,6 +164,8 @@ class Taker:
                     self.connection, file_id, path, member.sha256, member.size, found.table.encoding, outcome, self.as_of
                 )
                 ledger.count_repeats(self.connection, found.source.primary.entity, found.source.name, file_id)
+                for row in released_rows(self.home, file_id):
+                    read_again(self.connection, self.load, self.home, file_id, row)
                 touch(self.connection, self.dictionary, {b.entity for b in found.source.blocks}, file_id)
         except duckdb.Error as error:
             # The statement is ours, the content is not: the file is refused and named, the rest goes on.

@@ -7,6 +7,8 @@ first path (in alphabetical order) is the loaded one, and of several equal rows 
 from __future__ import annotations
 
 import hashlib
+import json
+import uuid
 from datetime import datetime
 
 import duckdb
@@ -17,19 +19,19 @@ from orders_pipeline.kernel.warehouse import quote
 
 COLUMNS = (
     "file_id, path, source, channel, shop_id, sha256, size_bytes, encoding, status, reason, rows_read, rows_accepted, "
-    "rows_quarantined, rows_repeated, rows_duplicate, exported_at, ingested_at"
+    "rows_quarantined, rows_repeated, rows_duplicate, exported_at, ingested_at, context"
 )
 
 
 def content_id(sha256: str, part: str = "") -> str:
     """file_id of a content (or of one sheet of it): the same bytes have the same id wherever they lie."""
     digest = hashlib.sha256(f"{sha256}{part}".encode()).hexdigest() if part else sha256
-    return digest[:32]
+    return str(uuid.UUID(digest[:32]))
 
 
 def copy_id(sha256: str, path: str) -> str:
     """file_id of a further copy of a content, or of a file that was refused."""
-    return hashlib.sha256(f"{sha256}|{path}".encode()).hexdigest()[:32]
+    return str(uuid.UUID(hashlib.sha256(f"{sha256}|{path}".encode()).hexdigest()[:32]))
 
 
 def record_loaded(
@@ -38,10 +40,11 @@ def record_loaded(
 ) -> None:
     """Enter a file that was taken."""
     connection.execute(
-        f"INSERT INTO raw.files ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'loaded', NULL, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO raw.files ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'loaded', NULL, ?, ?, ?, ?, ?, ?, ?, ?)",
         [file_id, path, outcome.source, outcome.channel, outcome.shop_id, sha256, size, encoding, outcome.rows_read,
          outcome.rows_accepted, outcome.rows_quarantined, outcome.rows_duplicate, outcome.rows_duplicate,
-         outcome.exported_at, as_of],
+         outcome.exported_at, as_of,
+         json.dumps(outcome.context, ensure_ascii=False)],
     )
 
 
@@ -52,7 +55,7 @@ def record_refused(
     file_id = copy_id(sha256, path)
     connection.execute("DELETE FROM raw.files WHERE file_id = ?", [file_id])
     connection.execute(
-        f"INSERT INTO raw.files ({COLUMNS}) VALUES (?, ?, NULL, NULL, NULL, ?, ?, NULL, 'refused', ?, 0, 0, 0, 0, 0, NULL, ?)",
+        f"INSERT INTO raw.files ({COLUMNS}) VALUES (?, ?, NULL, NULL, NULL, ?, ?, NULL, 'refused', ?, 0, 0, 0, 0, 0, NULL, ?, NULL)",
         [file_id, path, sha256, size, str(fault), as_of],
     )
 
@@ -70,7 +73,7 @@ def record_copy(connection: duckdb.DuckDBPyConnection, file_id: str, path: str, 
         return
     connection.execute(
         f"""INSERT INTO raw.files ({COLUMNS}) SELECT ?, ?, source, channel, shop_id, sha256, size_bytes, encoding,
-        'duplicate', 'same content as ' || path, rows_read, 0, 0, rows_read, rows_read, exported_at, ? FROM raw.files WHERE file_id = ?""",
+        'duplicate', 'same content as ' || path, rows_read, 0, 0, rows_read, rows_read, exported_at, ?, context FROM raw.files WHERE file_id = ?""",
         [copied, path, as_of, file_id],
     )
 

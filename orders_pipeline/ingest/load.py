@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -51,6 +52,7 @@ class Outcome:
     rows_read: int
     rows_quarantined: int
     rows_duplicate: int
+    context: Mapping[str, Any]
 
     @property
     def rows_accepted(self) -> int:
@@ -146,7 +148,7 @@ def load_staged(
     broken = quarantine.keep_broken(connection, mapper, file_id, staged.loaded.broken, load.as_of)
     return Outcome(
         source.name, mapper.constants.get("channel"), mapper.constants.get("shop_id"), exported_at,
-        rows + broken, aside + broken, duplicates,
+        rows + broken, aside + broken, duplicates, mapper.context,
     )
 
 
@@ -163,29 +165,46 @@ def make_mapper(
     hints: Mapping[str, str], preamble: list[str],
 ) -> Mapper:
     """The mapper of one file, with what its place and its preamble say; sets the session's zone to the file's."""
-    implied: dict[str, dict] = {}
     constants: dict[str, str | None] = {"channel": hints.get("channel") or source.channel}
     for field, key in (("shop_id", "shop"), ("account", "account")):
         spec = source.get(key) or {}
         constants[field] = hints.get(key) or _in_preamble(spec.get("preamble"), preamble) or spec.get("default")
-        if "from" in spec and key not in hints:
-            implied[field] = {"from": spec["from"]}
     if not source.is_standard:
         constants["shop_id"] = constants["shop_id"] or "main"
         channel = load.dictionary.channel(constants["channel"] or "default")
         constants["currency"] = source.get("currency") or channel["currency"]
+    shop_zone = load.settings.shop_zone(constants["channel"] or "", constants["shop_id"] or "")
+    zone = hints.get("timezone") or shop_zone or source.timezone
+    stated = [key for key in ("shop", "account") if key in hints]
+    return mapper_from_context(connection, load, source, binding, {"constants": constants, "zone": zone, "stated": stated})
+
+
+def mapper_from_context(
+    connection: duckdb.DuckDBPyConnection, load: Load, source: Source, binding: Mapping[str, str], context: Mapping[str, Any]
+) -> Mapper:
+    """The mapper of a file from what is known of its place: constants, zone, and what its folder states for all rows.
+
+    The context is kept with the file, so that its rows can be read again without it.
+    """
+    implied = {
+        field: {"from": (source.get(key) or {})["from"]}
+        for field, key in (("shop_id", "shop"), ("account", "account"))
+        if "from" in (source.get(key) or {}) and key not in context["stated"]
+    }
     blocks = tuple(
         replace(b, fields={**{k: v for k, v in implied.items() if k in load.dictionary.entities[b.entity].fields}, **b.fields})
         for b in source.blocks
     )
-    shop_zone = load.settings.shop_zone(constants["channel"] or "", constants["shop_id"] or "")
-    zone = hints.get("timezone") or shop_zone or source.timezone
 
     def words(column: str) -> list[str]:
         rows = connection.execute(f"SELECT DISTINCT {column} FROM {STAGED} WHERE {column} IS NOT NULL LIMIT 5001").fetchall()
         return [r[0] for r in rows]
 
-    return Mapper(load.dictionary, replace(source, blocks=blocks), binding, constants, zone, words)
+    mapper = Mapper(
+        load.dictionary, replace(source, blocks=blocks), binding, context["constants"], context["zone"], words
+    )
+    mapper.context = dict(context)
+    return mapper
 
 
 def _damaged(connection: duckdb.DuckDBPyConnection, mapper: Mapper) -> frozenset[str]:

@@ -66,6 +66,7 @@ class Mapper:
         self.nulls = tuple(GLOBAL_NULLS) + tuple(str(n) for n in source.get("nulls", ()))
         self.id_nulls = self.nulls + tuple(str(n) for n in source.get("id_nulls", ()))
         self.damaged: frozenset[str] = frozenset()
+        self.context: Mapping[str, Any] = {}
         self.numbered_cells: Mapping[str, Sequence[int]] = {}
         self._used: set[str] = set()
 
@@ -226,6 +227,8 @@ class Mapper:
             value = self._numeric(rule, spec.type)
         else:
             value = self._texted(rule, spec.type, spec.pii)
+            if spec.case == "upper":
+                value = Value(f"upper({value.sql})", value.faults)
             if spec.scrub:
                 value = Value(f"scrubbed({value.sql})", value.faults)
         constant = self.constants.get(name)
@@ -437,6 +440,9 @@ class Mapper:
             spec = self.dictionary.field(block.entity, name)
             if name in block.fields and spec.min is not None:
                 out.append(f"WHEN {quote(name)} < {spec.min} THEN {literal(f'below_minimum|{name}')}")
+            if name in block.fields and spec.pattern is not None:
+                wrong = f"NOT regexp_full_match({quote(name)}, {literal(spec.pattern)})"
+                out.append(f"WHEN {wrong} THEN {literal(f'not_in_form|{name}')}")
             if name in block.fields and spec.max is not None:
                 out.append(f"WHEN {quote(name)} > {spec.max} THEN {literal(f'above_maximum|{name}')}")
         return out

@@ -14,8 +14,8 @@ from orders_pipeline.kernel.warehouse import literal, quote
 
 #: Reason -> what it means and what to do; shown with every row.
 REASONS = {
-    "unreadable_money": "not an amount; write digits with a decimal point, e.g. 1234.50",
-    "unreadable_price": "not a price; write digits with a decimal point, e.g. 12.3450",
+    "unreadable_money": "not an amount; write digits with the file's own decimal mark, e.g. 1234.50",
+    "unreadable_price": "not a price; write digits with the file's own decimal mark, e.g. 12.3450",
     "unreadable_quantity": "not a quantity; write digits, e.g. 2",
     "unreadable_integer": "not a whole number",
     "unreadable_ratio": "not a number",
@@ -29,6 +29,7 @@ REASONS = {
     "more_decimals_than_kept": "more decimals than the currency has; correct the amount",
     "unknown_code": "a word the dictionary does not know; correct it, or add it to the vocabulary",
     "required_missing": "a required value is blank",
+    "not_in_form": "not in the form this field has (see the dictionary)",
     "below_minimum": "less than this field may be",
     "above_maximum": "more than this field may be",
     "no_rule": "the source has no rule for this kind of row; add one to its description",

@@ -30,7 +30,7 @@ LEDGER = """
 CREATE TABLE IF NOT EXISTS raw.files (
     file_id UUID, path VARCHAR, source VARCHAR, channel VARCHAR, shop_id VARCHAR, sha256 VARCHAR, size_bytes BIGINT,
     encoding VARCHAR, status VARCHAR, reason VARCHAR, rows_read BIGINT, rows_accepted BIGINT, rows_quarantined BIGINT,
-    rows_repeated BIGINT, rows_duplicate BIGINT, exported_at TIMESTAMPTZ, ingested_at TIMESTAMPTZ);
+    rows_repeated BIGINT, rows_duplicate BIGINT, exported_at TIMESTAMPTZ, ingested_at TIMESTAMPTZ, context VARCHAR);
 CREATE TABLE IF NOT EXISTS raw.quarantine (
     file_id UUID, row_number BIGINT, entity VARCHAR, reason VARCHAR, field VARCHAR, detail VARCHAR, raw VARCHAR,
     shown VARCHAR, family VARCHAR, quarantined_at TIMESTAMPTZ, released_at TIMESTAMPTZ);

@@ -20,7 +20,7 @@ from sqlglot import exp
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.models import WHOLE, Model
 from orders_pipeline.kernel.settings import Settings
-from orders_pipeline.kernel.warehouse import columns_of, table_exists, transaction
+from orders_pipeline.kernel.warehouse import table_exists, transaction
 
 #: When more than this share of a kind's keys is touched, replacing them one by one costs more than building anew.
 WHOLE_SHARE = 0.2
@@ -225,9 +225,17 @@ class Refresher:
         return out
 
     def columns(self, name: str) -> dict[str, str]:
-        """Column -> type of a table, looked up once."""
+        """Column -> type of a table of the warehouse, looked up once.
+
+        Of the warehouse alone: while the publication is attached, it holds tables of the same names with other types.
+        """
         if name not in self._columns:
-            self._columns[name] = columns_of(self.connection, name)
+            rows = self.connection.execute(
+                "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
+                "AND schema_name || '.' || table_name = ? ORDER BY column_index",
+                [name],
+            ).fetchall()
+            self._columns[name] = dict(rows)
         return self._columns[name]
 
     def row_count(self, model: Model) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -65,8 +66,9 @@ class SparkEngine:
         self.close()
 
     def close(self) -> None:
-        """Stop Spark and its worker processes."""
+        """Stop Spark, its worker processes and its Java."""
         self.session.stop()
+        _end_java()
 
     @property
     def is_local(self) -> bool:
@@ -135,6 +137,8 @@ class SparkEngine:
         options = {
             "spark.sql.session.timeZone": "UTC",
             "spark.sql.ansi.enabled": "true",
+            # Else long decimals lose digits behind the point, silently, to make room before it.
+            "spark.sql.decimalOperations.allowPrecisionLoss": "false",
             # Spark's own default (INT96) loses what kind of time it is.
             "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
             "spark.sql.warehouse.dir": str(self.work_dir / "warehouse"),
@@ -159,6 +163,7 @@ class SparkEngine:
                 warnings.simplefilter("ignore", FutureWarning)
                 return builder.getOrCreate()
         except Exception as error:  # Py4J, Spark and the launcher each raise their own
+            _end_java()
             raise Permanent(
                 f"Spark did not start on {self.master}: {_first_line(error)}",
                 remedy=f"see {self.work_dir / 'spark.log'}; Spark 4 needs Java 17 or later",
@@ -191,6 +196,20 @@ def require_spark() -> None:
     java_home = os.environ.get("JAVA_HOME")
     if not (java_home and (Path(java_home) / "bin" / "java").exists()) and shutil.which("java") is None:
         raise Permanent("the Spark engine needs Java", remedy="install Java 17 or 21, or point JAVA_HOME at one")
+
+
+def _end_java() -> None:
+    """End the Java process that PySpark would keep for the next session: it is bound to this engine's work folder."""
+    from pyspark import SparkContext
+
+    gateway, SparkContext._gateway, SparkContext._jvm = SparkContext._gateway, None, None
+    if gateway is not None:
+        gateway.shutdown()
+        gateway.proc.stdin.close()  # what it waits for
+        try:
+            gateway.proc.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            gateway.proc.kill()
 
 
 def _first_line(error: Exception) -> str:

@@ -99,8 +99,10 @@ sized AS (
         k.payment_guid,
         k.order_guid,
         k.pass,
-        k.id_type,
-        count(*) OVER (PARTITION BY k.payment_guid) AS order_count
+        count(*) OVER (PARTITION BY k.payment_guid) AS order_count,
+        -- One link that is no declared group makes the whole payment ambiguous, not only its own share.
+        max(CASE WHEN k.id_type IN ('platform_txn_id', 'claimed') THEN 0 ELSE 1 END)
+            OVER (PARTITION BY k.payment_guid) AS undeclared
     FROM linked AS k
 ),
 
@@ -172,7 +174,7 @@ SELECT
         guid_of('payment|' || t.account || '|' || coalesce(t.channel_order_id, t.platform_txn_id, t.payment_id))
     ) AS order_guid,
     s.order_guid IS NOT NULL AS is_linked,
-    coalesce(s.order_count > 1 AND s.id_type NOT IN ('platform_txn_id', 'claimed'), FALSE) AS is_ambiguous,
+    coalesce(s.order_count > 1 AND s.undeclared = 1, FALSE) AS is_ambiguous,
     CASE
         WHEN s.order_guid IS NULL THEN 'none'
         WHEN s.order_count > 1 THEN 'M3'

@@ -16,11 +16,12 @@ from orders_pipeline import pipeline
 from orders_pipeline.definitions import defs
 from orders_pipeline.kernel.checks import Check
 from orders_pipeline.kernel.home import Home
-from orders_pipeline.kernel.orchestration.metadata import asset_key
+from orders_pipeline.kernel.orchestration.metadata import asset_key, source_tables
 from orders_pipeline.kernel.orchestration.resources import HOLDER_TAG, in_use
 from orders_pipeline_tests.dagster.conftest import AS_OF, land_orders, order
 from orders_pipeline_tests.dagster.conftest import land as land_file
 
+LANDING = [asset_key(table) for table in source_tables()]
 Execute = Callable[..., dg.ExecuteInProcessResult]
 
 
@@ -125,7 +126,7 @@ def test_publication_verifies_what_no_step_has_checked(
     """Somebody materialises the publication alone: the gate refreshes and checks by itself."""
     execute()
     land_orders(small_home, "later.csv", "B1")
-    execute(asset_selection=[asset_key("raw.orders")])
+    execute(asset_selection=LANDING)
     job = with_check(monkeypatch, broken("orders.orders", "error"))
     publish = dg.AssetKey(["publish", "orders_duckdb"])
     chosen = [publish, asset_key("quality.check_results")]
@@ -151,7 +152,7 @@ def test_failing_warning_is_shown_and_published(
 def test_one_table_alone_brings_what_it_reads_with_it(small_home: Home, execute: Execute) -> None:
     execute()
     land_orders(small_home, "later.csv", "B1")
-    execute(asset_selection=[asset_key("raw.orders")])
+    execute(asset_selection=LANDING)
     result = execute(asset_selection=[asset_key("orders.orders")])
     assert result.success
     made = {e.asset_key for e in result.get_asset_materialization_events()}
@@ -208,7 +209,7 @@ def _run_in_a_process(home: str, dagster_home: str, results: multiprocessing.Que
 
 
 def test_two_runs_at_once_both_succeed(small_home: Home) -> None:
-    """One writer at a time: the pool makes the second wait, and the warehouse's own lock sends it back to try again."""
+    """Even past the queue, where the pool cannot keep them apart: the second finds the warehouse taken and tries again."""
     from orders_pipeline.dev import write_configuration
 
     small_home.dagster.mkdir(parents=True)

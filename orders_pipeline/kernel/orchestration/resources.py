@@ -16,12 +16,12 @@ from orders_pipeline.kernel.clock import parse_as_of
 from orders_pipeline.kernel.faults import Fault, Transient
 from orders_pipeline.kernel.home import Home, find_home
 
-#: The pool of steps that write to the warehouse; its limit is 1 (see dagster.yaml).
+#: The pool of steps that write to the warehouse: one run at a time (see dagster.yaml).
 POOL = "warehouse"
 AS_OF_TAG = "orders_pipeline/as_of"
 #: Says whose warehouse a run holds, so that a run whose process died can be told from one that is at work.
 HOLDER_TAG = "orders_pipeline/home"
-#: How a run waits for another one that has the warehouse: up to half an hour.
+#: How a run waits for one outside the pool (the command line) that has the warehouse: up to half an hour.
 RETRY_SECONDS, RETRIES = 5, 360
 
 
