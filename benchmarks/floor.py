@@ -99,11 +99,14 @@ FROM douyin GROUP BY exported_at, order_guid
 SHOPIFY_AND_YOUZAN = """
 SET preserve_insertion_order = true;
 CREATE TEMP TABLE shopify AS
-SELECT *, guid('shopify', 'us', "Name") AS order_guid
+SELECT guid('shopify', 'us', "Name") AS order_guid, "Name", "Id", "Payment ID", "Financial Status", "Fulfillment Status",
+    "Currency", "Subtotal", "Discount Code", "Discount Amount", "Shipping", "Total", "Refunded Amount", "Created at", "Paid at",
+    "Fulfilled at", "Cancelled at", "Shipping Phone", "Shipping Province", "Shipping City", "Lineitem sku", "Lineitem name",
+    "Lineitem quantity", "Lineitem price", "Lineitem discount", "Lineitem fulfillment status"
 FROM read_csv('{landing}/shop=us/*.csv', all_varchar = true, delim = ',', quote = '"', hive_partitioning = false);
 SET preserve_insertion_order = false;
 INSERT INTO seen BY NAME
-SELECT (SELECT max(utc(greatest("Created at", "Paid at", "Fulfilled at", "Cancelled at"))) FROM shopify) AS exported_at,
+SELECT (SELECT utc(max(greatest("Created at", "Paid at", "Fulfilled at", "Cancelled at"))) FROM shopify) AS exported_at,
     order_guid, 'shopify' AS channel, 'us' AS shop_id, "Name" AS channel_order_id, "Payment ID" AS platform_txn_id,
     "Id" AS internal_order_id, 'normal' AS order_type,
     CASE WHEN "Cancelled at" IS NOT NULL OR "Financial Status" = 'voided' THEN 'cancelled'

@@ -156,21 +156,24 @@ class SparkEngine:
         for name, value in options.items():
             builder = builder.config(name, value)
         before = os.environ.get("SPARK_HOME")
-        os.environ["SPARK_HOME"] = before or str(self._spark_home())
+        if self.is_local and before is None:
+            os.environ["SPARK_HOME"] = str(self._spark_home())
         try:
             with warnings.catch_warnings():
                 # PySpark warns of the installed pandas, which nothing here hands to it.
                 warnings.simplefilter("ignore", FutureWarning)
                 return builder.getOrCreate()
         except Exception as error:  # Py4J, Spark and the launcher each raise their own
+            reason = _first_line(error)
             _end_java()
+            needs = "Spark 4 needs Java 17 or later" if self.is_local else "a Spark 4 master must listen there"
             raise Permanent(
-                f"Spark did not start on {self.master}: {_first_line(error)}",
-                remedy=f"see {self.work_dir / 'spark.log'}; Spark 4 needs Java 17 or later",
+                f"Spark did not start on {self.master}: {reason}",
+                remedy=f"{needs}; see {self.work_dir / 'spark.log'}",
             ) from error
         finally:
             if before is None:
-                del os.environ["SPARK_HOME"]
+                os.environ.pop("SPARK_HOME", None)
 
     def _spark_home(self) -> Path:
         """PySpark's Spark, under a home of our own: workers of a local cluster write into `$SPARK_HOME/work`."""
@@ -213,4 +216,7 @@ def _end_java() -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    """What Spark says, without the call it says it of and without the Java stack. Java must still be running."""
+    java = getattr(error, "java_exception", None)
+    text = str(java.toString() if java is not None else error)
+    return next((line for line in text.splitlines() if line.strip()), type(error).__name__)

@@ -11,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from orders_pipeline.kernel.home import Home
+from orders_pipeline.kernel.home import KEY_VARIABLE, Home
 from orders_pipeline.kernel.orchestration.assets import SETTLE_SECONDS
 
 AS_OF = "2026-02-20T09:00:00+08:00"
@@ -22,6 +22,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     """An empty home, which is the one ORDERS_PIPELINE_HOME names."""
     made = Home(tmp_path / "home").create()
     monkeypatch.setenv("ORDERS_PIPELINE_HOME", str(made.root))
+    monkeypatch.setenv(KEY_VARIABLE, "the same in every home of the tests")
     return made
 
 

@@ -188,5 +188,6 @@ class Tangle:
                 support.land(home, f"tangle/{number}/{entity}", getattr(self, entity)())
         for entity, rows in {**self.reference(), **self.twins()}.items():
             support.land(home, f"tangle/{entity}", rows)
-        damaged = {"channel": "taobao", "shop_id": "main", "channel_order_id": "T99999", "quantity": 1, "sku": "1.5E+12"}
+        shop = {"channel": "taobao", "shop_id": "main"}
+        damaged = {**shop, "channel_order_id": "T99999", "quantity": 1, "sku": "1.5E+12"}
         support.land(home, "tangle/damaged_lines", [damaged, {**damaged, "sku": "SKU0001", "quantity": "one"}])

@@ -59,8 +59,8 @@ def decide(last: Cursor, files: Sequence[Landed], now: float, busy: bool) -> Cur
         return "nothing new in the landing zone"
     if busy:
         return f"{len(files)} new files; a run is in progress, the next one takes what it leaves"
-    lines = "\n".join(taken.digest(f.relative_path, f.size, f.mtime_ns) for f in files)
-    digest = hashlib.blake2b(lines.encode(), digest_size=16).hexdigest()
+    lines = [dictionary_fingerprint(), *(taken.digest(f.relative_path, f.size, f.mtime_ns) for f in files)]
+    digest = hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
     if digest != last.digest:
         return Cursor(digest, 1, now)
     if last.attempt > len(TRY_AGAIN_SECONDS):

@@ -1,0 +1,108 @@
+"""`models/<room>/<table>.yml`: rows given, rows expected. Anyone who knows the business can read and extend them.
+
+A case gives rows of the tables a model reads (columns left out are blank) and the rows the model must make of them, in the
+columns that matter. Our identifiers (`order_guid`, `file_id` …) are written as any short name. Times are UTC unless they say otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+import yaml
+
+from orders_pipeline import pipeline
+from orders_pipeline.dictionary.model import load_dictionary
+from orders_pipeline.ingest.intake import create_reference_tables
+from orders_pipeline.ingest.raw import create_raw_tables
+from orders_pipeline.kernel import models as sql
+from orders_pipeline.kernel.clock import parse_as_of
+from orders_pipeline.kernel.macros import macro_statements
+from orders_pipeline.kernel.refresh import STATE, Refresher
+from orders_pipeline.kernel.settings import Settings, declared_thresholds
+from orders_pipeline.kernel.warehouse import quote
+
+HERE = Path(__file__).parent
+AS_OF = "2026-03-01T00:00:00Z"
+
+
+def load_cases() -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for path in sorted(HERE.glob("*/*.yml")):
+        name = f"{path.parent.name}.{path.stem}"
+        found += [(name, case) for case in yaml.safe_load(path.read_text(encoding="utf-8"))]
+    return found
+
+
+CASES = load_cases()
+
+
+#: What holds where a home sets nothing of its own.
+DEFAULTS = Settings({name: threshold.value for name, threshold in declared_thresholds().items()})
+
+
+@pytest.fixture(scope="module")
+def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Every table there is, empty, with its types."""
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for statement in macro_statements():
+            connection.execute(statement)
+        dictionary = load_dictionary()
+        create_raw_tables(connection, dictionary)
+        connection.execute(STATE)
+        create_reference_tables(connection, dictionary, DEFAULTS)
+        refresher = Refresher(connection, pipeline.models(), parse_as_of(AS_OF), DEFAULTS)
+        refresher.plan(full=True)
+        for model in refresher.models:
+            refresher.refresh(model)
+        yield connection
+
+
+def types_of(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    return {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall()}
+
+
+def typed(connection: duckdb.DuckDBPyConnection, value: Any, kind: str) -> Any:
+    """A value of the YAML as the column holds it."""
+    if value is None:
+        return None
+    how = "guid_of(?)" if kind == "UUID" else f"CAST(? AS {kind})"
+    return connection.execute(f"SELECT {how}", [str(value)]).fetchall()[0][0]
+
+
+def give(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    types = types_of(connection, table)
+    for row in rows:
+        assert row.keys() <= types.keys(), f"{table} has no column {row.keys() - types.keys()}"
+        columns = ", ".join(map(quote, row))
+        values = [typed(connection, value, types[name]) for name, value in row.items()]
+        connection.execute(f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(values))})", values)
+
+
+@pytest.mark.parametrize(("name", "case"), CASES, ids=[f"{name}: {case['case']}" for name, case in CASES])
+def test_given_rows_make_the_expected_rows(warehouse: duckdb.DuckDBPyConnection, name: str, case: dict[str, Any]) -> None:
+    model = next(m for m in pipeline.models() if m.name == name)
+    as_of = parse_as_of(str(case.get("as_of", AS_OF)))
+    warehouse.execute("BEGIN TRANSACTION")
+    try:
+        for table, rows in case["given"].items():
+            give(warehouse, table, rows)
+        statement = sql.render(sql.bind(model, as_of, DEFAULTS.thresholds, {}))
+        types = types_of(warehouse, name)
+        columns = list(dict.fromkeys(column for row in case["expect"] for column in row))
+        chosen = ", ".join(map(quote, columns or model.grain))
+        made = warehouse.execute(f"SELECT {chosen} FROM ({statement}) ORDER BY ALL").fetchall()
+        expected = [tuple(typed(warehouse, row.get(c), types[c]) for c in columns) for row in case["expect"]]
+    finally:
+        warehouse.execute("ROLLBACK")
+    assert sorted(made, key=repr) == sorted(expected, key=repr)
+
+
+def test_the_tables_that_decide_have_examples() -> None:
+    assert {name for name, _ in CASES} >= {
+        "orders.order_versions", "orders.order_lines", "orders.order_changes", "payments.transactions", "payments.allocations",
+        "fulfilment.parcels", "reconciliation.three_way_match", "reconciliation.exceptions"}
