@@ -1,1 +1,1 @@
-"""The measured claims, each runnable on its own: `python -m benchmarks.full_month`. Figures are ratios within one run."""
+"""The measured claims, each runnable on its own (`python -m benchmarks.full_month`): ratios within one run."""

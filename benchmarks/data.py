@@ -33,7 +33,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Extra:
-    """Further orders of the same month: one export of exactly `orders` new ones, and every other file that tells of them."""
+    """Further orders of the same month: an export of exactly `orders` new ones, and the other files telling of them."""
 
     one_file: Path
     other_files: Path
@@ -55,7 +55,7 @@ def thousand_orders(folder: Path, say: Callable[[str], None]) -> Extra:
         shutil.rmtree(made_before, ignore_errors=True)
     export = max((made.landing / "douyin").glob("*_douyin.csv"), key=lambda p: p.stat().st_size)
     (one / "douyin").mkdir(parents=True)
-    # The file's name is the instant of the export: another one than the month's, or the files would overwrite each other.
+    # The file's name is the instant of the export: not the month's, or one would overwrite the other.
     instant = int(export.name.split("_")[0]) + 3600
     _first_orders(export, one / "douyin" / f"{instant}_douyin.csv")
     place(made.landing, other, suffix="_more")
@@ -76,7 +76,7 @@ def place(landing: Path, target: Path, suffix: str = "") -> None:
 
 
 def _first_orders(export: Path, target: Path) -> None:
-    """The header and the rows of the first thousand orders of an export whose rows stand in the order of their orders."""
+    """The header and the rows of the first thousand orders of an export that keeps an order's rows together."""
     seen: set[str] = set()
     with export.open(encoding="utf-8", newline="") as source, target.open("w", encoding="utf-8", newline="") as out:
         out.write(source.readline())

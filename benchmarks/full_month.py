@@ -3,7 +3,7 @@
     python -m benchmarks.full_month [--orders 420000] [--runs 3] [--data DIR] [--json FILE] [--strict]
 
 Floor and pipeline run in turn, each in a process of its own on the same files; a ratio is the median of the ratios of
-neighbouring runs, so that a machine that slows down does so for both. Nothing is timed before both agree on the results.
+neighbouring runs, so that a machine that slows down does so for both. Nothing is timed before both agree.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import duckdb
 
 from benchmarks import data
 from benchmarks.compare import differences
-from benchmarks.process import Used, measure
+from benchmarks.process import FailedError, Used, measure
 from orders_pipeline.kernel.warehouse import literal
 
 FULL_MAX, INCREMENT_MAX, MEMORY_MAX_GB = 2.0, 0.15, 4.0
@@ -34,7 +34,7 @@ LATER = timedelta(hours=2)
 
 @dataclass(frozen=True)
 class Round:
-    """One turn of each: the floor, the whole run on an empty home, a small file on top of it, and a run with nothing new."""
+    """One turn of each: the floor, the whole run on an empty home, small files on top of it, a run with nothing new."""
 
     floor: Used
     full: Used
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             bench.check()
             rounds = [bench.round(number + 1, options.runs) for number in range(options.runs)]
-        except ResultsDifferError as error:
+        except (ResultsDifferError, FailedError) as error:
             print(f"full_month: no ratio, because the work was not the same\n{error}", file=sys.stderr)
             return 1
     report = summarise(rounds, month)
@@ -70,11 +70,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks.full_month", description="The pipeline against a bare DuckDB script.")
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.full_month", description="The pipeline against a bare DuckDB script."
+    )
     parser.add_argument("--orders", type=int, default=420_000, help="orders of the month (default 420000)")
     parser.add_argument("--runs", type=int, default=3, help="timed rounds (default 3)")
-    parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "orders-pipeline-benchmark",
-                        help="folder for the simulated files, kept for the next time, and for the runs (about 4 GB)")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "orders-pipeline-benchmark",
+        help="folder for the simulated files, kept for the next time, and for the runs (about 4 GB)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures to this file")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a target is missed")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
@@ -90,8 +96,8 @@ class Bench:
 
     def floor(self, name: str) -> tuple[Used, Path]:
         target = self.folder / f"{name}.duckdb"
-        used = measure([sys.executable, "-m", "benchmarks.floor", str(self.month.landing), str(target), self.month.as_of])
-        return used, target
+        module = [sys.executable, "-m", "benchmarks.floor"]
+        return measure([*module, str(self.month.landing), str(target), self.month.as_of]), target
 
     def pipeline(self, home: Path, as_of: datetime) -> Used:
         command = Path(sys.executable).with_name("orders-pipeline")
@@ -123,7 +129,7 @@ class Bench:
         home = self.new_home(f"home{number}")
         self.say(f"round {number} of {of}: pipeline")
         full = self.pipeline(home, self.as_of)
-        self.say(f"round {number} of {of}: a file of {self.extra.orders:,} orders, then their other files, then nothing new")
+        self.say(f"round {number} of {of}: a file of {self.extra.orders:,} orders, their other files, nothing new")
         one = self._add(home, self.extra.one_file, 1, self.extra.orders)
         rest = self._add(home, self.extra.other_files, 2, None)
         idle = self.pipeline(home, self.as_of + 2 * LATER)
@@ -136,7 +142,7 @@ class Bench:
         used = self.pipeline(home, self.as_of + step * LATER)
         gained = count_orders(home) - before
         if new_orders is not None and gained != new_orders:
-            raise ResultsDifferError(f"the small file brought {gained:,} orders into the published table, not {new_orders:,}")
+            raise ResultsDifferError(f"the small file brought {gained:,} orders into the tables, not {new_orders:,}")
         return used
 
 
@@ -163,7 +169,7 @@ def summarise(rounds: Sequence[Round], month: data.Files) -> dict:
         return round(middle(getattr(getattr(r, above), what) / getattr(getattr(r, below), what) for r in rounds), 3)
 
     steps = {
-        name: {what: round(middle(getattr(getattr(r, name), what) for r in rounds), 3) for what in ("wall", "cpu", "peak_gb")}
+        name: {w: round(middle(getattr(getattr(r, name), w) for r in rounds), 3) for w in ("wall", "cpu", "peak_gb")}
         for name in Round.__dataclass_fields__
     }
     ratios = {
@@ -177,8 +183,16 @@ def summarise(rounds: Sequence[Round], month: data.Files) -> dict:
     ]
     targets = [{"what": w, "figure": f, "target": t, "unit": u, "met": f <= t} for w, f, t, u in facts]
     return {
-        "orders": month.orders, "files": month.files, "rows": month.rows, "bytes": month.size_bytes, "runs": len(rounds),
-        "machine": machine(), "steps": steps, "ratios": ratios, "targets": targets, "single_runs": [asdict(r) for r in rounds],
+        "orders": month.orders,
+        "files": month.files,
+        "rows": month.rows,
+        "bytes": month.size_bytes,
+        "runs": len(rounds),
+        "machine": machine(),
+        "steps": steps,
+        "ratios": ratios,
+        "targets": targets,
+        "single_runs": [asdict(r) for r in rounds],
     }
 
 
@@ -188,7 +202,7 @@ def machine() -> dict:
         "system": f"{platform.system()} {platform.machine()}",
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, 1),
-        "load_before": round(os.getloadavg()[0], 2),
+        "load": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "duckdb": duckdb.__version__,
         "measured_at": datetime.now().astimezone().isoformat(timespec="minutes"),
@@ -196,8 +210,11 @@ def machine() -> dict:
 
 
 LABELS = {
-    "floor": "floor: bare DuckDB script", "full": "pipeline: whole run, empty home", "one_file": "pipeline: + file of 1,000 orders",
-    "all_files": "pipeline: + the bills, shipments … of these", "idle": "pipeline: nothing new",
+    "floor": "floor: bare DuckDB script",
+    "full": "pipeline: whole run, empty home",
+    "one_file": "pipeline: + file of 1,000 orders",
+    "all_files": "pipeline: + the bills, shipments … of these",
+    "idle": "pipeline: nothing new",
 }
 
 
@@ -205,17 +222,20 @@ def text(report: dict) -> str:
     """The report for a person."""
     m = report["machine"]
     lines = [
-        f"{report['orders']:,} orders: {report['files']} files, {report['rows']:,} rows, {report['bytes'] / 1e6:,.0f} MB; results equal",
-        f"{m['system']}, {m['cores']} cores, {m['memory_gb']} GB, load {m['load_before']}; Python {m['python']}, DuckDB {m['duckdb']}; "
-        f"median of {report['runs']}",
-        "", f"{'':44}{'seconds':>9}{'CPU s':>9}{'peak GB':>9}",
+        f"{report['orders']:,} orders: {report['files']} files, {report['rows']:,} rows, "
+        f"{report['bytes'] / 1e6:,.0f} MB; results equal",
+        f"{m['system']}, {m['cores']} cores, {m['memory_gb']} GB, load {m['load']}; "
+        f"Python {m['python']}, DuckDB {m['duckdb']}; median of {report['runs']}",
+        "",
+        f"{'':44}{'seconds':>9}{'CPU s':>9}{'peak GB':>9}",
     ]
     lines += [f"{LABELS[n]:44}{s['wall']:9.2f}{s['cpu']:9.2f}{s['peak_gb']:9.2f}" for n, s in report["steps"].items()]
     lines += ["", f"{'median of pairwise ratios':44}{'time':>9}{'CPU':>9}"]
     lines += [f"{n:44}{r['wall']:9.3f}{r['cpu']:9.3f}" for n, r in report["ratios"].items()]
     lines += ["", f"{'target':44}{'figure':>9}{'at most':>9}"]
     lines += [
-        f"{t['what']:44}{t['figure']:9.3f}{t['target']:9.2f} {t['unit']:3}{'met' if t['met'] else 'MISSED'}" for t in report["targets"]
+        f"{t['what']:44}{t['figure']:9.3f}{t['target']:9.2f} {t['unit']:3}{'met' if t['met'] else 'MISSED'}"
+        for t in report["targets"]
     ]
     return "\n".join(lines)
 

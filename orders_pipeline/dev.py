@@ -78,9 +78,12 @@ def serve(home: Home, host: str, port: int) -> int:
             refuse_unreachable(environment[PG_VARIABLE])
         workspace = write_configuration(home, postgres=bool(url))
         _settle_dead_runs(home, environment)
-        command = [sys.executable, "-m", "dagster", "dev", "--workspace", str(workspace), "--host", host, "--port", str(port),
-                   "--log-level", "warning"]
-        print(f"Dagster on http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port} for {home.root}", flush=True)  # noqa: S104
+        command = [
+            sys.executable, "-m", "dagster", "dev", "--workspace", str(workspace), "--host", host, "--port", str(port),
+            "--log-level", "warning",
+        ]
+        shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104 - only to be printed
+        print(f"Dagster on http://{shown}:{port} for {home.root}", flush=True)
         print(f"Drop files into {home.landing}. Ctrl-C ends it.", flush=True)
         return _wait(subprocess.Popen(command, env=environment, cwd=home.root, start_new_session=True))  # noqa: S603
 
@@ -94,7 +97,7 @@ def write_configuration(home: Home, *, postgres: bool) -> Path:
 
 
 def sqlalchemy_url(text: str) -> str:
-    """A Postgres URL as SQLAlchemy wants it. Raises Usage for anything else, without repeating it: it holds a password."""
+    """A Postgres URL as SQLAlchemy wants it. Raises Usage for anything else, not repeating it: it holds a password."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -112,13 +115,12 @@ def refuse_unreachable(url: str) -> None:
     import psycopg2
     from sqlalchemy.engine import make_url
 
-    parts = make_url(url)
+    parts = make_url(url).set(drivername="postgresql")
     try:
-        psycopg2.connect(parts.set(drivername="postgresql").render_as_string(hide_password=False), connect_timeout=5).close()
+        psycopg2.connect(parts.render_as_string(hide_password=False), connect_timeout=5).close()
     except psycopg2.Error as error:
-        where = parts.set(drivername="postgresql").render_as_string(hide_password=True)
         reason = str(error).strip().splitlines()[0]
-        raise Usage(f"{PG_VARIABLE} names {where}, which can not be used: {reason}") from None
+        raise Usage(f"{PG_VARIABLE} names {parts.render_as_string()}, which can not be used: {reason}") from None
 
 
 def refuse_taken_port(host: str, port: int) -> None:
@@ -128,7 +130,9 @@ def refuse_taken_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise Usage(f"{host}:{port} cannot be used ({error.strerror}); name another port, e.g. --port {port + 1}") from error
+            raise Usage(
+                f"{host}:{port} cannot be used ({error.strerror}); name another port, e.g. --port {port + 1}"
+            ) from error
 
 
 @contextmanager

@@ -204,7 +204,7 @@ def test_buyers_are_recognised_across_their_orders(flat: Home, expected: dict) -
 
 def test_payments_by_kind_of_card_are_the_profile_s(flat: Home, expected: dict) -> None:
     rows = support.query(
-        flat, "SELECT description, count(*), count(DISTINCT order_guid), sum(a.amount), count(*) FILTER (WHERE a.amount = 0) "
+        flat, "SELECT description, count(*), count(DISTINCT a.order_guid), sum(a.amount), count(*) FILTER (WHERE a.amount = 0) "
               "FROM payments.allocations a JOIN payments.transactions t USING (payment_guid) GROUP BY 1")
     wanted = {(r["payment_type"], r["n_rows"], r["orders"], money(r["val"]), r["zero_rows"]) for r in expected["payments by type"]}
     assert set(rows) == wanted

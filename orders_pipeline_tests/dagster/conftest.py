@@ -51,7 +51,8 @@ def order(number: str) -> dict[str, str]:
 def payment(number: str, order_number: str) -> dict[str, str]:
     return {
         "account": "alipay_main", "payment_id": number, "kind": "receipt", "amount": "120.50", "currency": "CNY",
-        "occurred_at": "2026-02-18T10:05:00+08:00", "channel": "taobao", "shop_id": "main", "channel_order_id": order_number,
+        "occurred_at": "2026-02-18T10:05:00+08:00", "channel": "taobao", "shop_id": "main",
+        "channel_order_id": order_number,
     }
 
 

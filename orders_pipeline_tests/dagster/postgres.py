@@ -62,7 +62,8 @@ def _binaries() -> Path:
 
 def _within_reach(binaries: Path, prefix: Sequence[str], folder: Path) -> Path:
     """The binaries, copied when the other user may not read where they are (a checkout under /root)."""
-    if not prefix or subprocess.run([*prefix, str(binaries / "initdb"), "--version"], capture_output=True).returncode == 0:
+    probe = [*prefix, str(binaries / "initdb"), "--version"]
+    if not prefix or subprocess.run(probe, capture_output=True, check=False).returncode == 0:
         return binaries
     shutil.copytree(binaries.parent, folder / "postgres", symlinks=True)
     return folder / "postgres" / "bin"

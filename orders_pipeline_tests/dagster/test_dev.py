@@ -1,4 +1,4 @@
-"""`orders-pipeline dev` and what it writes: both storages, nothing secret on disk, clear words when it can not start."""
+"""`orders-pipeline dev` and what it writes: both storages, no secret on disk, clear words when it can not start."""
 
 from __future__ import annotations
 
@@ -162,9 +162,10 @@ def test_dev_takes_a_dropped_file_and_ends_with_ctrl_c(small_home: Home, tmp_pat
 
 def _statuses(port: int) -> list[str]:
     query = json.dumps({"query": "{runsOrError{... on Runs{results{status}}}}"}).encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", query, {"Content-Type": "application/json"})
+    address, header = f"http://127.0.0.1:{port}/graphql", {"Content-Type": "application/json"}
+    request = urllib.request.Request(address, query, header)
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - our own server
             return [run["status"] for run in json.load(answer)["data"]["runsOrError"]["results"]]
     except OSError:
         return []

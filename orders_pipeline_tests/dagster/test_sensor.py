@@ -1,4 +1,4 @@
-"""The landing sensor: complete files only, one run for a burst, never twice for the same, never the warehouse's lock."""
+"""The landing sensor: complete files only, one run for a burst, never twice for the same, never the warehouse."""
 
 from __future__ import annotations
 

@@ -34,8 +34,9 @@ FROM ops.files GROUP BY ALL ORDER BY ALL
 def landing_assets() -> dg.AssetsDefinition:
     """The intake: one step, all the raw tables that models read."""
     tables = shown.source_tables()
+    specs = [shown.source_spec(table) for table in tables]
 
-    @dg.multi_asset(name="landing", specs=[shown.source_spec(t) for t in tables], pool=POOL, description="Take what is new in the landing zone.")
+    @dg.multi_asset(name="landing", specs=specs, pool=POOL, description="Take what is new in the landing zone.")
     def landing(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
         with warehouse.hold(context) as now:
             intake = now.ingest(SETTLE_SECONDS, progress=lambda path: context.log.info(f"reading {path}"))
@@ -74,7 +75,8 @@ def layer_assets(layer: Layer, checks: Iterable[Check]) -> dg.AssetsDefinition:
     )
     def tables(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[Any]:
         chosen = [m for m in layer.models if asset_key(m.name) in context.selected_asset_keys]
-        selected = [c for c in mine if dg.AssetCheckKey(asset_key(c.table), c.name) in context.selected_asset_check_keys]
+        keys = context.selected_asset_check_keys
+        selected = [c for c in mine if dg.AssetCheckKey(asset_key(c.table), c.name) in keys]
         with warehouse.hold(context) as now:
             for model in chosen:
                 yield _refresh(context, now, model)
@@ -111,7 +113,7 @@ def _refreshed(done: Refreshed) -> dict[str, Any]:
 
 
 def publish_assets(models: Sequence[Model]) -> dg.AssetsDefinition:
-    """The gate and the swap. Whatever no step of the run has refreshed or checked is refreshed and checked here first."""
+    """The gate and the swap. What no step of the run has refreshed or checked is refreshed and checked here first."""
     specs = load_tables()
     history = [
         dg.AssetSpec(
@@ -129,20 +131,20 @@ def publish_assets(models: Sequence[Model]) -> dg.AssetsDefinition:
         PUBLISHED,
         deps=[asset_key(m.name) for m in models if specs[m.name].public] + [spec.key for spec in history],
         group_name="publish",
-        description="What BI tools read: `published/orders.duckdb`, swapped whole, and Parquet beside it. Never while a "
-        "check of error level fails.",
+        description="What BI tools read: one DuckDB file, swapped whole, and Parquet beside it. Never while a check of "
+        "error level fails.",
         owners=[owner("data engineering")],
         kinds={"duckdb", "parquet"},
     )
 
-    @dg.multi_asset(name="publish", specs=[*history, published], pool=POOL, description="Gate, then swap the published file.")
+    @dg.multi_asset(name="publish", specs=[*history, published], pool=POOL, description="Gate, then swap the file.")
     def publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
         with warehouse.hold(context) as now:
             publication = now.publish()
             if publication.blocked_by:
                 raise dg.Failure(
-                    f"Not published: {len(publication.blocked_by)} checks of error level fail: "
-                    f"{', '.join(publication.blocked_by)}. The file published before stays as it is.",
+                    f"Not published, for error-level checks fail: {', '.join(publication.blocked_by)}. "
+                    "The file published before stays as it is.",
                     allow_retries=False,
                 )
             for name in HISTORY:
@@ -154,7 +156,8 @@ def publish_assets(models: Sequence[Model]) -> dg.AssetsDefinition:
 
 def _history(now: pipeline.Session, name: str) -> dict[str, Any]:
     rows = now.connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
-    made = [(r.check.table, r.check.name, r.check.severity, r.rows_failing) for r in now.results.values() if not r.passed]
+    failed = [r for r in now.results.values() if not r.passed]
+    made = [(r.check.table, r.check.name, r.check.severity, r.rows_failing) for r in failed]
     failing = {"not passed": records(("table", "check", "severity", "rows failing"), made)} if made else {}
     return {"dagster/row_count": rows, "checks made": len(now.results), **failing}
 

@@ -1,7 +1,7 @@
 """Cuts the models into steps: runs of models of one room, so that Dagster has few steps and no circle between them.
 
-Rooms read each other in both directions (orders.id_map reads fulfilment.shipment_lines, which reads orders.order_ids), so
-a room can be more than one step. Each step takes all of its room that can be made by then.
+Rooms read each other in both directions (orders.id_map reads fulfilment.shipment_lines, which reads orders.order_ids),
+so a room can be more than one step. Each step takes all of its room that can be made by then.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ class Layer:
 
 
 def cut_layers(ordered: Sequence[Model]) -> tuple[Layer, ...]:
-    """The layers in order. `ordered`: models, each after what it reads. A room of one layer gives it its name; else they
-    are `orders_1`, `orders_2` …"""
+    """The layers in order. `ordered`: models, each after what it reads.
+
+    A room of one layer gives it its name; those of several are `orders_1`, `orders_2` …
+    """
     left = list(ordered)
     runs: list[tuple[Model, ...]] = []
     while left:

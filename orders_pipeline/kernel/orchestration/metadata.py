@@ -30,7 +30,7 @@ SOURCE_TABLES = {
     "ref.restatements": "Which statement restates the rows of which other one.",
 }
 SOURCE_COLUMNS = """
-SELECT table_schema, table_name, column_name, CASE data_type WHEN 'TIMESTAMP WITH TIME ZONE' THEN 'TIMESTAMPTZ' ELSE data_type END
+SELECT table_schema, table_name, column_name, replace(data_type, 'TIMESTAMP WITH TIME ZONE', 'TIMESTAMPTZ')
 FROM information_schema.columns WHERE table_schema IN ('raw', 'ref') ORDER BY table_schema, table_name, ordinal_position
 """
 
@@ -136,9 +136,9 @@ def _column(table: str, name: str, kind: str, spec: TableSpec | None, grain: Seq
 @cache
 def column_lineage(model: Model) -> dg.TableColumnLineage:
     """Which columns each column of a model is computed from."""
-    traced = lineage.column_lineage(model, all_columns())
+    traced = lineage.column_lineage(model, all_columns()).items()
     return dg.TableColumnLineage(
-        {column: [dg.TableColumnDep(asset_key(table), source) for table, source in found] for column, found in traced.items()}
+        {column: [dg.TableColumnDep(asset_key(table), source) for table, source in found] for column, found in traced}
     )
 
 
@@ -154,7 +154,8 @@ def code_reference(path: Path) -> dict[str, Any]:
     with warnings.catch_warnings():
         # Beta in Dagster 1.13; should it change, the definitions test fails, which is soon enough.
         warnings.simplefilter("ignore", dg.BetaWarning)
-        reference = dg.LocalFileCodeReference(file_path=str(path), line_number=1, label=f"{path.parent.name}/{path.name}")
+        label = f"{path.parent.name}/{path.name}"
+        reference = dg.LocalFileCodeReference(file_path=str(path), line_number=1, label=label)
         return {"dagster/code_references": dg.CodeReferencesMetadataValue(code_references=[reference])}
 
 
@@ -163,7 +164,8 @@ def source_spec(table: str) -> dg.AssetSpec:
     room, _, name = table.partition(".")
     entity = load_dictionary().entities.get(name) if room == "raw" else None
     if entity:
-        text = f"**{entity.title['en']} · {entity.title['zh']}**\n\n{entity.grain[0].upper()}{entity.grain[1:]}; with file and line."
+        grain = entity.grain[0].upper() + entity.grain[1:]
+        text = f"**{entity.title['en']} · {entity.title['zh']}**\n\n{grain}; with file and line."
     else:
         text = SOURCE_TABLES.get(table, "A list the models read.")
     return dg.AssetSpec(

@@ -1,8 +1,8 @@
 """Which files of the landing zone have been taken, told without opening the warehouse.
 
-The warehouse has one reader or writer at a time, and the sensor looks every second: it must never meet the lock. So a run
-leaves, beside the warehouse, one line per file it has dealt with: a digest of path, size and time, and the mark of the
-dictionary a refused file was refused under (it is tried again when the dictionary has changed).
+The warehouse has one reader or writer at a time, and the sensor looks every second: it must never meet the lock. So a
+run leaves, beside the warehouse, one line per file it has dealt with: a digest of path, size and time, and the mark of
+the dictionary a refused file was refused under (it is tried again when the dictionary has changed).
 """
 
 from __future__ import annotations
