@@ -194,8 +194,11 @@ def _files(options: argparse.Namespace) -> int:
     from orders_pipeline.ingest import desk
 
     rows = desk.files(_home(options), options.status)
-    _print_json(rows) if options.json else print(desk.table(rows, ("path", "source", "status", "rows_read", "rows_accepted",
-                                                                    "rows_quarantined", "rows_duplicate", "reason")))
+    _print_json(rows) if options.json else print(
+        desk.table(
+            rows, ("path", "source", "status", "rows_read", "rows_accepted", "rows_quarantined", "rows_duplicate", "reason")
+        )
+    )
     return 0
 
 
@@ -203,7 +206,9 @@ def _quarantine_list(options: argparse.Namespace) -> int:
     from orders_pipeline.ingest import desk
 
     rows = desk.quarantined(_home(options), options.reason)
-    _print_json(rows) if options.json else print(desk.table(rows, ("file_id", "row_number", "path", "entity", "reason", "field", "detail")))
+    _print_json(rows) if options.json else print(
+        desk.table(rows, ("file_id", "row_number", "path", "entity", "reason", "field", "detail"))
+    )
     return 0
 
 
@@ -239,9 +244,14 @@ def _channel_list(options: argparse.Namespace) -> int:
     from orders_pipeline.ingest.desk import table
 
     rows = [
-        {"source": s.name, "channel": s.channel or "-", "timezone": s.timezone,
-         "entities": ", ".join(dict.fromkeys(b.entity for b in s.blocks)) or "-", "title": s.title.get("en", ""),
-         "title_zh": s.title.get("zh", "")}
+        {
+            "source": s.name,
+            "channel": s.channel or "-",
+            "timezone": s.timezone,
+            "entities": ", ".join(dict.fromkeys(b.entity for b in s.blocks)) or "-",
+            "title": s.title.get("en", ""),
+            "title_zh": s.title.get("zh", ""),
+        }
         for s in load_dictionary().sources.values()
     ]
     _print_json(rows) if options.json else print(table(rows, ("source", "channel", "timezone", "entities", "title", "title_zh")))
@@ -256,7 +266,10 @@ def _channel_check(options: argparse.Namespace) -> int:
     dictionary = load_dictionary()
     source = parse_source(read_yaml(options.file), dictionary.fields, dictionary.entities, origin=options.file.name)
     entities = ", ".join(dict.fromkeys(b.entity for b in source.blocks))
-    print(f"{source.name}: {len(source.columns)} columns, entities {entities or 'none'}, times in {source.timezone}. It can be added.")
+    print(
+        f"{source.name}: {len(source.columns)} columns, entities {entities or 'none'}, times in {source.timezone}. "
+        "It can be added."
+    )
     return 0
 
 
@@ -264,9 +277,7 @@ def _simulate(options: argparse.Namespace) -> int:
     from orders_pipeline.simulate import simulate
 
     try:
-        made = simulate(
-            orders=options.orders, out=options.out, months=options.months, seed=options.seed, faults=options.faults
-        )
+        made = simulate(orders=options.orders, out=options.out, months=options.months, seed=options.seed, faults=options.faults)
     except (ValueError, FileExistsError) as error:
         raise Usage(str(error)) from error
     print(

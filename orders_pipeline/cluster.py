@@ -57,7 +57,12 @@ def refresh(session: Session, progress: Progress, master: str) -> list[Refreshed
     progress("starting Spark")
     with spark.SparkEngine(work / "engine", master) as engine:
         results = engine.run(
-            ordered, work / "raw", session.as_of, thresholds, {}, work / "results",
+            ordered,
+            work / "raw",
+            session.as_of,
+            thresholds,
+            {},
+            work / "results",
             progress=lambda name: progress(f"{name} on Spark"),
         )
 

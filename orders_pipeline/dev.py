@@ -69,7 +69,8 @@ def serve(home: Home, host: str, port: int) -> int:
     home.dagster.mkdir(parents=True, exist_ok=True)
     with _only_one(home):
         environment = os.environ | {
-            "DAGSTER_HOME": str(home.dagster), "ORDERS_PIPELINE_HOME": str(home.root),
+            "DAGSTER_HOME": str(home.dagster),
+            "ORDERS_PIPELINE_HOME": str(home.root),
             "PYTHONWARNINGS": ",".join(filter(None, (QUIET, os.environ.get("PYTHONWARNINGS")))),
         }
         url = os.environ.get(PG_VARIABLE)
@@ -79,8 +80,18 @@ def serve(home: Home, host: str, port: int) -> int:
         workspace = write_configuration(home, postgres=bool(url))
         _settle_dead_runs(home, environment)
         command = [
-            sys.executable, "-m", "dagster", "dev", "--workspace", str(workspace), "--host", host, "--port", str(port),
-            "--log-level", "warning",
+            sys.executable,
+            "-m",
+            "dagster",
+            "dev",
+            "--workspace",
+            str(workspace),
+            "--host",
+            host,
+            "--port",
+            str(port),
+            "--log-level",
+            "warning",
         ]
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104 - only to be printed
         print(f"Dagster on http://{shown}:{port} for {home.root}", flush=True)
@@ -130,9 +141,7 @@ def refuse_taken_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise Usage(
-                f"{host}:{port} cannot be used ({error.strerror}); name another port, e.g. --port {port + 1}"
-            ) from error
+            raise Usage(f"{host}:{port} cannot be used ({error.strerror}); name another port, e.g. --port {port + 1}") from error
 
 
 @contextmanager

@@ -12,30 +12,93 @@ from orders_pipeline.kernel.warehouse import open_published
 
 #: Table -> (condition on the order, order of the rows, columns shown before file and line).
 CHAIN = {
-    "reconciliation.three_way_match": ("order_guid = $order", "1", (
-        "status", "reason", "rule", "due_amount", "paid_amount", "refunded_amount", "amount_diff", "ordered_qty",
-        "shipped_qty", "delivered_qty", "returned_qty", "qty_diff", "subsidy_diff_amount", "expected_clear_on")),
-    "reconciliation.exceptions": ("order_guid = $order", "1", (
-        "status", "reason", "amount_diff", "qty_diff", "opened_on", "age_days", "age_bucket", "state")),
-    "orders.orders": ("order_guid = $order", "1", (
-        "channel", "shop_id", "channel_order_id", "platform_txn_id", "internal_order_id", "status", "raw_status", "currency",
-        "list_amount", "merchant_discount_amount", "platform_discount_amount", "freight_amount", "payable_amount",
-        "paid_amount", "refunded_amount", "created_at", "paid_at", "shipped_at", "completed_at", "cancelled_at",
-        "version_number")),
-    "orders.order_lines": ("order_guid = $order", "line_no", (
-        "line_no", "sub_order_id", "sku", "product_name", "quantity", "unit_price", "payable_amount")),
-    "orders.order_discounts": ("order_guid = $order", "discount_no", ("discount_no", "funder", "scope", "promotion_id", "amount")),
-    "orders.order_versions": ("order_guid = $order", "version_number", (
-        "version_number", "valid_from_at", "status", "payable_amount")),
-    "orders.order_changes": ("order_guid = $order", "version_number, field", (
-        "version_number", "field", "old_value", "new_value", "changed_at", "source")),
-    "payments.allocations": ("order_guid = $order", "occurred_at, payment_guid", (
-        "pass", "account", "kind", "amount", "currency", "occurred_at", "payout_id", "source")),
-    "fulfilment.shipment_lines": ("order_guid = $order", "outbound_id, sku", (
-        "warehouse_id", "outbound_id", "sku", "quantity", "waybill_id", "courier_code", "shipped_at")),
+    "reconciliation.three_way_match": (
+        "order_guid = $order",
+        "1",
+        (
+            "status",
+            "reason",
+            "rule",
+            "due_amount",
+            "paid_amount",
+            "refunded_amount",
+            "amount_diff",
+            "ordered_qty",
+            "shipped_qty",
+            "delivered_qty",
+            "returned_qty",
+            "qty_diff",
+            "subsidy_diff_amount",
+            "expected_clear_on",
+        ),
+    ),
+    "reconciliation.exceptions": (
+        "order_guid = $order",
+        "1",
+        ("status", "reason", "amount_diff", "qty_diff", "opened_on", "age_days", "age_bucket", "state"),
+    ),
+    "orders.orders": (
+        "order_guid = $order",
+        "1",
+        (
+            "channel",
+            "shop_id",
+            "channel_order_id",
+            "platform_txn_id",
+            "internal_order_id",
+            "status",
+            "raw_status",
+            "currency",
+            "list_amount",
+            "merchant_discount_amount",
+            "platform_discount_amount",
+            "freight_amount",
+            "payable_amount",
+            "paid_amount",
+            "refunded_amount",
+            "created_at",
+            "paid_at",
+            "shipped_at",
+            "completed_at",
+            "cancelled_at",
+            "version_number",
+        ),
+    ),
+    "orders.order_lines": (
+        "order_guid = $order",
+        "line_no",
+        ("line_no", "sub_order_id", "sku", "product_name", "quantity", "unit_price", "payable_amount"),
+    ),
+    "orders.order_discounts": (
+        "order_guid = $order",
+        "discount_no",
+        ("discount_no", "funder", "scope", "promotion_id", "amount"),
+    ),
+    "orders.order_versions": (
+        "order_guid = $order",
+        "version_number",
+        ("version_number", "valid_from_at", "status", "payable_amount"),
+    ),
+    "orders.order_changes": (
+        "order_guid = $order",
+        "version_number, field",
+        ("version_number", "field", "old_value", "new_value", "changed_at", "source"),
+    ),
+    "payments.allocations": (
+        "order_guid = $order",
+        "occurred_at, payment_guid",
+        ("pass", "account", "kind", "amount", "currency", "occurred_at", "payout_id", "source"),
+    ),
+    "fulfilment.shipment_lines": (
+        "order_guid = $order",
+        "outbound_id, sku",
+        ("warehouse_id", "outbound_id", "sku", "quantity", "waybill_id", "courier_code", "shipped_at"),
+    ),
     "fulfilment.parcels": (
         "parcel_guid IN (SELECT parcel_guid FROM fulfilment.shipment_lines WHERE order_guid = $order) OR claimed_guid = $order",
-        "waybill_id", ("courier_code", "waybill_id", "status", "order_count", "collected_at", "last_event_at", "delivered_at")),
+        "waybill_id",
+        ("courier_code", "waybill_id", "status", "order_count", "collected_at", "last_event_at", "delivered_at"),
+    ),
 }
 RULES = {
     "M1": "M1: linked by the order's own number",
@@ -60,8 +123,12 @@ def explain(home: Home, number: str) -> dict[str, Any]:
     verdict = tables["reconciliation.three_way_match"][0]
     rule = str(verdict["rule"])
     return {
-        "order_guid": order, "found_by": how, "status": verdict["status"], "reason": verdict["reason"],
-        "rule": f"{RULES.get(rule.split()[0], rule)} ({rule})", "tables": tables,
+        "order_guid": order,
+        "found_by": how,
+        "status": verdict["status"],
+        "reason": verdict["reason"],
+        "rule": f"{RULES.get(rule.split()[0], rule)} ({rule})",
+        "tables": tables,
     }
 
 
@@ -87,13 +154,7 @@ def _find(connection: duckdb.DuckDBPyConnection, number: str) -> tuple[str, str]
 
 def _rows(connection: duckdb.DuckDBPyConnection, table: str, order: str) -> list[dict[str, Any]]:
     where, by, columns = CHAIN[table]
-    schema, name = table.split(".")
-    there = [
-        r[0] for r in connection.execute(
-            "SELECT column_name FROM information_schema.columns WHERE table_catalog = 'published' AND table_schema = ? AND table_name = ?",
-            [schema, name]
-        ).fetchall()
-    ]
+    there = [d[0] for d in connection.execute(f"SELECT * FROM {table} LIMIT 0").description]
     chosen = [c for c in (*columns, "file_id", "row_number") if c in there]
     found = connection.execute(f"SELECT {', '.join(chosen)} FROM {table} WHERE {where} ORDER BY {by}", {"order": order})
     return [dict(zip(chosen, row, strict=True)) for row in found.fetchall()]
@@ -103,7 +164,8 @@ def text(chain: dict[str, Any]) -> str:
     """The chain a person reads, top down: verdict, then each table's rows with file and line."""
     lines = [
         f"order    {chain['order_guid']}   (found by {chain['found_by']})",
-        f"verdict  {chain['status']} / {chain['reason']}", f"rule     {chain['rule']}",
+        f"verdict  {chain['status']} / {chain['reason']}",
+        f"rule     {chain['rule']}",
     ]
     for table, rows in chain["tables"].items():
         if not rows:

@@ -30,14 +30,23 @@ def collect(home: Home, result: RunResult) -> dict[str, Any]:
         "run_id": result.run_id,
         "as_of": result.as_of.isoformat(),
         "new_files": {
-            "loaded": len(result.intake.loaded), "copies": len(result.intake.copies),
+            "loaded": len(result.intake.loaded),
+            "copies": len(result.intake.copies),
             "refused": [message for _, message in result.intake.refused],
             "waiting": [path for path, _ in result.intake.waiting],
         },
         "checks": {
-            "run": len(result.checks), "failed": [
-                {"table": r.check.table, "check": r.check.name, "severity": r.check.severity, "rows": r.rows_failing,
-                 "sample": r.sample} for r in result.checks if not r.passed
+            "run": len(result.checks),
+            "failed": [
+                {
+                    "table": r.check.table,
+                    "check": r.check.name,
+                    "severity": r.check.severity,
+                    "rows": r.rows_failing,
+                    "sample": r.sample,
+                }
+                for r in result.checks
+                if not r.passed
             ],
         },
         "published": bool(result.publication and result.publication.done),
@@ -46,7 +55,9 @@ def collect(home: Home, result: RunResult) -> dict[str, Any]:
         "parquet": str(home.published / "parquet") if published.exists() else None,
         "parquet_waiting": list(result.publication.parquet_skipped) if result.publication else [],
         "seconds": {k: round(v, 2) for k, v in result.seconds.items()},
-        "orders": {}, "files": {}, "match": [],
+        "orders": {},
+        "files": {},
+        "match": [],
     }
     if published.exists():
         facts |= _published_figures(home)
@@ -91,12 +102,22 @@ def text(facts: dict[str, Any]) -> str:
             f"Rows     {files['rows_read']:,} read = {files['rows_accepted']:,} accepted + {files['rows_quarantined']:,} "
             f"quarantined + {files['rows_duplicate']:,} duplicate",
             f"Orders   {facts['orders']['orders']:,} on {facts['orders']['channels']} channels, "
-            f"{facts['orders']['exceptions']:,} open exceptions", "",
+            f"{facts['orders']['exceptions']:,} open exceptions",
+            "",
             table(
-                [{**m, "orders": f"{m['orders']:,}", "due_amount": f"{m['due_amount']:,.2f}",
-                  "paid_amount": f"{m['paid_amount']:,.2f}", "amount_diff": f"{m['amount_diff']:+,.2f}"} for m in facts["match"]],
+                [
+                    {
+                        **m,
+                        "orders": f"{m['orders']:,}",
+                        "due_amount": f"{m['due_amount']:,.2f}",
+                        "paid_amount": f"{m['paid_amount']:,.2f}",
+                        "amount_diff": f"{m['amount_diff']:+,.2f}",
+                    }
+                    for m in facts["match"]
+                ],
                 ("currency", "status", "reason", "orders", "due_amount", "paid_amount", "amount_diff"),
-            ), "",
+            ),
+            "",
         ]
     lines += _checks(facts["checks"])
     for message in new["refused"]:
@@ -112,7 +133,9 @@ def _checks(checks: dict[str, Any]) -> list[str]:
     if not checks["run"]:
         return ["Checks   nothing has changed since the last publication"]
     lines = [f"Checks   {checks['run'] - len(failed)} of {checks['run']} hold"]
-    lines += [f"         {f['severity']}: {f['table']} {f['check']}: {f['rows']:,} row(s), e.g. {f['sample'][:160]}" for f in failed]
+    lines += [
+        f"         {f['severity']}: {f['table']} {f['check']}: {f['rows']:,} row(s), e.g. {f['sample'][:160]}" for f in failed
+    ]
     return lines
 
 
@@ -122,12 +145,16 @@ def _where(facts: dict[str, Any]) -> list[str]:
     if not facts["database"]:
         return []
     lines = [
-        "", f"Database {facts['database']}   (open read-only, e.g. in DuckDB, Metabase, Superset)",
+        "",
+        f"Database {facts['database']}   (open read-only, e.g. in DuckDB, Metabase, Superset)",
         f"Parquet  {facts['parquet']}",
     ]
     if facts["parquet_waiting"]:
         lines.append(f"         {len(facts['parquet_waiting'])} large table(s) follow with the next full run (see manifest.json)")
     return [
-        *lines, "", "Next     orders-pipeline explain <any order, payment or waybill number>",
-        "         orders-pipeline quarantine list", "         orders-pipeline dev   (Dagster UI)",
+        *lines,
+        "",
+        "Next     orders-pipeline explain <any order, payment or waybill number>",
+        "         orders-pipeline quarantine list",
+        "         orders-pipeline dev   (Dagster UI)",
     ]

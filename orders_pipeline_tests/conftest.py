@@ -13,7 +13,6 @@ from orders_pipeline.kernel.clock import parse_as_of
 from orders_pipeline.kernel.home import KEY_VARIABLE, Home
 from orders_pipeline_tests import support
 
-
 ROOT = Path(__file__).parents[1]
 #: The moment at which `make run` looks at the bundled sample (see the Makefile).
 SAMPLE_AS_OF = parse_as_of("2026-03-21T12:00:00+08:00")

@@ -217,8 +217,13 @@ def load_dictionary(folder: Path = FOLDER) -> Dictionary:
 def _entities(spec: Mapping[str, Any], fields: Mapping[str, Field]) -> Iterator[tuple[str, Entity]]:
     for name, e in spec.items():
         entity = Entity(
-            name, e.get("title", {}), e.get("grain", ""), tuple(e["required"]), tuple(e.get("optional", ())),
-            tuple(e.get("family", ())), e.get("fields", {}),
+            name,
+            e.get("title", {}),
+            e.get("grain", ""),
+            tuple(e["required"]),
+            tuple(e.get("optional", ())),
+            tuple(e.get("family", ())),
+            e.get("fields", {}),
         )
         for column in entity.fields:
             if entity.meanings.get(column, column) not in fields:
@@ -232,14 +237,18 @@ def _standard_sources(entities: Mapping[str, Entity]) -> Iterator[Source]:
         columns = {name: (name,) for name in entity.fields}
         block = Block(entity.name, "each", {name: {"from": name} for name in entity.fields})
         yield Source(
-            STANDARD_PREFIX + entity.name, entity.title, DECLARED_ZONE, "table", columns, entity.required, (block,),
+            STANDARD_PREFIX + entity.name,
+            entity.title,
+            DECLARED_ZONE,
+            "table",
+            columns,
+            entity.required,
+            (block,),
             {"source": STANDARD_PREFIX + entity.name},
         )
 
 
-def parse_source(
-    spec: Mapping[str, Any], fields: Mapping[str, Field], entities: Mapping[str, Entity], origin: str
-) -> Source:
+def parse_source(spec: Mapping[str, Any], fields: Mapping[str, Field], entities: Mapping[str, Entity], origin: str) -> Source:
     """One source from its YAML; raises DictionaryError when a zone, handle or field is missing or unknown."""
     name = spec.get("source") or origin.removesuffix(".yml")
     zone = spec.get("timezone")
@@ -255,8 +264,14 @@ def parse_source(
     columns = {h: tuple([a] if isinstance(a, str) else a) for h, a in (spec.get("columns") or {}).items()}
     blocks = tuple(_blocks(spec.get("entities") or {}, fields, entities, columns, origin))
     source = Source(
-        name, spec.get("title", {}), zone, spec.get("kind", "table"), columns, tuple(spec.get("signature", ())),
-        blocks, spec,
+        name,
+        spec.get("title", {}),
+        zone,
+        spec.get("kind", "table"),
+        columns,
+        tuple(spec.get("signature", ())),
+        blocks,
+        spec,
     )
     for handle in source.signature:
         if handle not in columns:
@@ -269,8 +284,11 @@ def parse_source(
 
 
 def _blocks(
-    spec: Mapping[str, Any], fields: Mapping[str, Field], entities: Mapping[str, Entity],
-    columns: Mapping[str, Any], origin: str,
+    spec: Mapping[str, Any],
+    fields: Mapping[str, Field],
+    entities: Mapping[str, Entity],
+    columns: Mapping[str, Any],
+    origin: str,
 ) -> Iterator[Block]:
     for entity, given in spec.items():
         if entity not in entities:
@@ -284,9 +302,7 @@ def _blocks(
                 for handle in rule_handles(mapped[name]):
                     if handle not in columns:
                         raise DictionaryError(f"{origin}: {entity}.{name} uses '{handle}', which is not under columns")
-            yield Block(
-                entity, block.get("rows", "each"), mapped, tuple(block.get("group_by", ())), block.get("where") or {}
-            )
+            yield Block(entity, block.get("rows", "each"), mapped, tuple(block.get("group_by", ())), block.get("where") or {})
 
 
 def _check_required(source: Source, block: Block, entity: Entity, origin: str) -> None:

@@ -14,8 +14,18 @@ if TYPE_CHECKING:
 
 #: Standard type -> the Python type a value has in an object column (money stays Decimal, never a float).
 PYTHON_TYPES = {
-    "id": "str", "text": "str", "code": "str", "guid": "UUID", "money": "Decimal", "price": "Decimal",
-    "quantity": "Decimal", "ratio": "float", "integer": "int", "bool": "bool", "timestamp": "datetime", "date": "date",
+    "id": "str",
+    "text": "str",
+    "code": "str",
+    "guid": "UUID",
+    "money": "Decimal",
+    "price": "Decimal",
+    "quantity": "Decimal",
+    "ratio": "float",
+    "integer": "int",
+    "bool": "bool",
+    "timestamp": "datetime",
+    "date": "date",
 }
 
 
@@ -51,7 +61,14 @@ def _is_a(kind: str):
     from uuid import UUID
 
     kinds = {
-        "str": str, "UUID": UUID, "Decimal": Decimal, "float": float, "int": int, "bool": bool, "datetime": datetime, "date": date,
+        "str": str,
+        "UUID": UUID,
+        "Decimal": Decimal,
+        "float": float,
+        "int": int,
+        "bool": bool,
+        "datetime": datetime,
+        "date": date,
     }
     wanted = kinds[kind]
     return lambda value: value is None or isinstance(value, wanted)

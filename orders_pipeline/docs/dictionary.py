@@ -17,7 +17,11 @@ UNITS = {
 }
 #: Endings of names that say the unit themselves.
 ENDINGS = {
-    "_seconds": "seconds", "_days": "days", "_grams": "grams", "_ms": "milliseconds", "_bytes": "bytes",
+    "_seconds": "seconds",
+    "_days": "days",
+    "_grams": "grams",
+    "_ms": "milliseconds",
+    "_bytes": "bytes",
     "_count": "count",
 }
 
@@ -41,8 +45,7 @@ def fields_and_entities() -> list[str]:
     lines += [
         f"## Entities ({len(known.entities)})",
         "",
-        "A file `standard_<entity>` has these names as its header. ● must have a value; a row without it is "
-        "quarantined.",
+        "A file `standard_<entity>` has these names as its header. ● must have a value; a row without it is quarantined.",
         "",
     ]
     for entity in known.entities.values():
@@ -93,9 +96,7 @@ def vocabularies() -> list[str]:
         "",
     ]
     for name, entries in known.vocabularies.items():
-        rows = (
-            (code(c), e.get("en"), e.get("zh"), ", ".join(map(str, e.get("aliases") or ()))) for c, e in entries.items()
-        )
+        rows = ((code(c), e.get("en"), e.get("zh"), ", ".join(map(str, e.get("aliases") or ()))) for c, e in entries.items())
         lines += [f"## {name}", "", *table(("code", "English", "中文", "aliases"), rows)]
     lines += [
         "## courier_status",

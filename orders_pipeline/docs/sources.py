@@ -35,10 +35,7 @@ def page() -> list[str]:
         "",
         *table(
             ("source", "中文", "channel", "time zone", "entities"),
-            (
-                (f"[{s.name}](#{s.name})", s.title.get("zh"), s.channel, s.timezone, codes(_entities(s)) or "none")
-                for s in own
-            ),
+            ((f"[{s.name}](#{s.name})", s.title.get("zh"), s.channel, s.timezone, codes(_entities(s)) or "none") for s in own),
         ),
         *_standard(known),
         *_channels(known),
@@ -90,22 +87,24 @@ def _source(source: Source) -> list[str]:
         "",
         f"{titles(source.title)}.",
         "",
-        *facts((
-            ("carries no rows of its own", source.ignore),
-            ("channel", source.channel or "as the rows say"),
-            ("time zone", source.timezone),
-            ("currency", source.get("currency")),
-            ("shop", _place(source, "shop")),
-            ("account", _place(source, "account")),
-            ("recognised by", names(source.signature)),
-            ("but not with", names(source.get("unless", ()))),
-            ("export time", _exported(source)),
-            ("held to its own totals", _totals(source)),
-            ("restates", codes(source.get("restates", ()))),
-            ("further blank words", codes(source.get("nulls", ()))),
-            ("blank cells take the value above", names(source.get("fill_down", ()))),
-            ("may lack", codes(sorted(source.optional_fields))),
-        )),
+        *facts(
+            (
+                ("carries no rows of its own", source.ignore),
+                ("channel", source.channel or "as the rows say"),
+                ("time zone", source.timezone),
+                ("currency", source.get("currency")),
+                ("shop", _place(source, "shop")),
+                ("account", _place(source, "account")),
+                ("recognised by", names(source.signature)),
+                ("but not with", names(source.get("unless", ()))),
+                ("export time", _exported(source)),
+                ("held to its own totals", _totals(source)),
+                ("restates", codes(source.get("restates", ()))),
+                ("further blank words", codes(source.get("nulls", ()))),
+                ("blank cells take the value above", names(source.get("fill_down", ()))),
+                ("may lack", codes(sorted(source.optional_fields))),
+            )
+        ),
         *table(("handle", "column names"), ((code(h), ", ".join(map(cell, a))) for h, a in source.columns.items())),
     ]
     for block in source.blocks:

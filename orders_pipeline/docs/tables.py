@@ -54,13 +54,15 @@ def _section(known: Dictionary, spec: TableSpec, model: Model | None, models: Ma
         f"## {spec.name}",
         "",
         *([model.description, ""] if model else []),
-        *facts((
-            ("title", titles(spec.title)),
-            ("owner", spec.owner),
-            ("public", "yes" if spec.public else "no"),
-            *(_machinery(model, models) if model else [("made by", "the checks: one row per check and run")]),
-            ("mind", spec.caveats),
-        )),
+        *facts(
+            (
+                ("title", titles(spec.title)),
+                ("owner", spec.owner),
+                ("public", "yes" if spec.public else "no"),
+                *(_machinery(model, models) if model else [("made by", "the checks: one row per check and run")]),
+                ("mind", spec.caveats),
+            )
+        ),
         *table(("column", "type", "meaning", "中文", ""), rows),
     ]
 
@@ -98,7 +100,12 @@ def faults() -> list[str]:
     heads = ("fault", "what happens", "share", "channels", "expected status", "expected reason", "carried by")
     rows = (
         (
-            code(k.name), k.what, f"{k.rate:.2%}", ", ".join(k.channels), k.expected_status, k.expected_reason,
+            code(k.name),
+            k.what,
+            f"{k.rate:.2%}",
+            ", ".join(k.channels),
+            k.expected_status,
+            k.expected_reason,
             k.carried_by,
         )
         for k in default_catalogue().values()

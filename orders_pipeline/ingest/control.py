@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
@@ -27,7 +28,8 @@ def check_control_totals(connection: duckdb.DuckDBPyConnection, mapper: Mapper, 
                 raise BadInput(
                     f"the file states {control['what']} {what} {stated[what]}, its rows give {found}: difference "
                     f"{found - stated[what]}. The file is cut off or was edited",
-                    reason="control_total", remedy="download the statement again and drop it unchanged",
+                    reason="control_total",
+                    remedy="download the statement again and drop it unchanged",
                 )
 
 
@@ -60,7 +62,7 @@ def _summary_cells(footers: list[str], heads: list[str]) -> dict[str, str]:
     """The second header of a statement with the values on the line below it."""
     wanted = {canonical_header(h) for h in heads}
     lines = [next(csv.reader([line]), []) for line in footers]
-    for names, values in zip(lines, lines[1:], strict=False):
+    for names, values in itertools.pairwise(lines):
         if names and canonical_header(names[0]) in wanted:
             return {canonical_header(n): v for n, v in zip(names, values, strict=False)}
     return {}
@@ -72,6 +74,7 @@ def _number(text: str) -> Decimal:
         return abs(Decimal(bare))
     except InvalidOperation as error:
         raise BadInput(
-            f"the file states a total that is no number: '{bare[:40]}'", reason="control_total",
+            f"the file states a total that is no number: '{bare[:40]}'",
+            reason="control_total",
             remedy="download the statement again and drop it unchanged",
         ) from error

@@ -17,8 +17,14 @@ def decide(home: Home, kind: str, file_id: str, path: str, row: int, by: str, wh
     """Append a decision. `kind` is correction or release; `row` the physical line of the file."""
     home.decisions.mkdir(parents=True, exist_ok=True)
     entry = {
-        "kind": kind, "file_id": file_id, "path": path, "row_number": row, "by": by, "why": why,
-        "decided_at": datetime.now(UTC).isoformat(timespec="seconds"), **more,
+        "kind": kind,
+        "file_id": file_id,
+        "path": path,
+        "row_number": row,
+        "by": by,
+        "why": why,
+        "decided_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        **more,
     }
     with (home.decisions / "corrections.jsonl").open("a", encoding="utf-8") as out:
         out.write(json.dumps(entry, ensure_ascii=False) + "\n")

@@ -81,16 +81,24 @@ def show(home: Home, file_id: str, row: int) -> str:
         cells = json.loads(found["raw"])
         fixes = corrections(home).get((str(found["file_id"]), row), {})
     lines = [
-        f"file    {found['path']}", f"line    {row}", f"entity  {found['entity']}",
-        f"reason  {found['reason']}" + (f" ({found['field']})" if found["field"] else ""), f"wanted  {found['detail']}",
-        f"family  {found['family'] or '-'}", "", "cells",
+        f"file    {found['path']}",
+        f"line    {row}",
+        f"entity  {found['entity']}",
+        f"reason  {found['reason']}" + (f" ({found['field']})" if found["field"] else ""),
+        f"wanted  {found['detail']}",
+        f"family  {found['family'] or '-'}",
+        "",
+        "cells",
     ]
     width = max((len(name) for name in cells), default=0)
     for name, value in cells.items():
         note = f"   -> {fixes[name]}" if name in fixes else ""
         lines.append(f"  {name:<{width}}  {value if value is not None else ''}{note}")
-    lines += ["", f"mend it:    orders-pipeline quarantine fix {str(found['file_id'])[:8]} {row} --set COLUMN=VALUE --by NAME --why TEXT",
-              f"then:       orders-pipeline quarantine release {str(found['file_id'])[:8]} {row} --by NAME --why TEXT"]
+    lines += [
+        "",
+        f"mend it:    orders-pipeline quarantine fix {str(found['file_id'])[:8]} {row} --set COLUMN=VALUE --by NAME --why TEXT",
+        f"then:       orders-pipeline quarantine release {str(found['file_id'])[:8]} {row} --by NAME --why TEXT",
+    ]
     return "\n".join(lines)
 
 
@@ -117,7 +125,9 @@ def fix(home: Home, file_id: str, row: int, changes: Mapping[str, str], by: str,
         if name not in cells:
             raise Usage(f"the file has no column '{name}'; it has {', '.join(cells)}")
     decide(home, "correction", str(found["file_id"]), found["path"], row, by, why, set=dict(changes))
-    return f"kept: {len(changes)} cell(s) of line {row} of {found['path']} corrected by {by}. Release the row to have it read again."
+    return (
+        f"kept: {len(changes)} cell(s) of line {row} of {found['path']} corrected by {by}. Release the row to have it read again."
+    )
 
 
 def release(home: Home, file_id: str, row: int, by: str, why: str, as_of: datetime) -> Release:
@@ -158,6 +168,3 @@ def _width(text: str) -> int:
     from unicodedata import east_asian_width
 
     return sum(2 if east_asian_width(ch) in "WF" else 1 for ch in text)
-
-
-

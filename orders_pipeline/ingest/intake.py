@@ -33,8 +33,12 @@ from orders_pipeline.kernel.warehouse import literal, quote, transaction
 
 #: Key column of a raw table -> the kind of key a load touches.
 TOUCHES = {
-    "order_guid": "order", "payment_key": "payment", "shipment_line_guid": "shipment", "parcel_guid": "parcel",
-    "product_key": "product", "buyer_key": "buyer",
+    "order_guid": "order",
+    "payment_key": "payment",
+    "shipment_line_guid": "shipment",
+    "parcel_guid": "parcel",
+    "product_key": "product",
+    "buyer_key": "buyer",
 }
 #: Small reference lists whose rows have no key of their own: everything that reads them is built anew.
 WITHOUT_KEY = ("categories", "promotions")
@@ -171,7 +175,9 @@ class Taker:
             # The statement is ours, the content is not: the file is refused and named, the rest goes on.
             raise BadInput(
                 f"could not be loaded as {found.source.name}: {str(error).splitlines()[0][:300]}",
-                reason="load_failed", file=path, remedy="report this message together with the file's header line",
+                reason="load_failed",
+                file=path,
+                remedy="report this message together with the file's header line",
             ) from error
         finally:
             clean_up(self.connection)
@@ -220,9 +226,7 @@ def touch_ledger(connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
         connection.execute("INSERT INTO kernel.touched VALUES (?, ?, ?)", [table, file_id, batch])
 
 
-def create_reference_tables(
-    connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, settings: Settings
-) -> None:
+def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, settings: Settings) -> None:
     """What models read of the dictionary and the settings: channels, which statements restate which, accounts."""
     connection.execute("CREATE SCHEMA IF NOT EXISTS ref")
     columns = ("timezone", "currency", "logistics_leg", "payment_leg")

@@ -121,7 +121,7 @@ def scan(landing: Path, settle_seconds: float = 0.0) -> Scan:
             continue
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             waiting.append(Waiting(relative, "still_changing"))
-        elif settle_seconds > 0 and now - after.st_mtime < settle_seconds:
+        elif 0 <= now - after.st_mtime < settle_seconds:
             waiting.append(Waiting(relative, "too_young"))
         else:
             files.append(Landed(path, relative, after.st_size, after.st_mtime_ns, hints_of(relative)))

@@ -35,16 +35,36 @@ def copy_id(sha256: str, path: str) -> str:
 
 
 def record_loaded(
-    connection: duckdb.DuckDBPyConnection, file_id: str, path: str, sha256: str, size: int, encoding: str, outcome: Outcome,
+    connection: duckdb.DuckDBPyConnection,
+    file_id: str,
+    path: str,
+    sha256: str,
+    size: int,
+    encoding: str,
+    outcome: Outcome,
     as_of: datetime,
 ) -> None:
     """Enter a file that was taken."""
     connection.execute(
         f"INSERT INTO raw.files ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'loaded', NULL, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [file_id, path, outcome.source, outcome.channel, outcome.shop_id, sha256, size, encoding, outcome.rows_read,
-         outcome.rows_accepted, outcome.rows_quarantined, outcome.rows_duplicate, outcome.rows_duplicate,
-         outcome.exported_at, as_of,
-         json.dumps(outcome.context, ensure_ascii=False)],
+        [
+            file_id,
+            path,
+            outcome.source,
+            outcome.channel,
+            outcome.shop_id,
+            sha256,
+            size,
+            encoding,
+            outcome.rows_read,
+            outcome.rows_accepted,
+            outcome.rows_quarantined,
+            outcome.rows_duplicate,
+            outcome.rows_duplicate,
+            outcome.exported_at,
+            as_of,
+            json.dumps(outcome.context, ensure_ascii=False),
+        ],
     )
 
 
@@ -55,15 +75,15 @@ def record_refused(
     file_id = copy_id(sha256, path)
     connection.execute("DELETE FROM raw.files WHERE file_id = ?", [file_id])
     connection.execute(
-        f"INSERT INTO raw.files ({COLUMNS}) VALUES (?, ?, NULL, NULL, NULL, ?, ?, NULL, 'refused', ?, 0, 0, 0, 0, 0, NULL, ?, NULL)",
+        f"INSERT INTO raw.files ({COLUMNS}) "
+        "VALUES (?, ?, NULL, NULL, NULL, ?, ?, NULL, 'refused', ?, 0, 0, 0, 0, 0, NULL, ?, NULL)",
         [file_id, path, sha256, size, str(fault), as_of],
     )
 
 
 def record_copy(connection: duckdb.DuckDBPyConnection, file_id: str, path: str, as_of: datetime) -> None:
     """Enter a further copy of a loaded content. All its rows are duplicates; the first path becomes the loaded one."""
-    loaded = connection.execute("SELECT path, sha256 FROM raw.files WHERE file_id = ?", [file_id]).fetchall()
-    first, sha256 = loaded[0]
+    first = connection.execute("SELECT path FROM raw.files WHERE file_id = ?", [file_id]).fetchall()[0][0]
     if path < first:
         connection.execute("UPDATE raw.files SET path = ? WHERE file_id = ?", [path, file_id])
         path = first
@@ -73,7 +93,8 @@ def record_copy(connection: duckdb.DuckDBPyConnection, file_id: str, path: str, 
         return
     connection.execute(
         f"""INSERT INTO raw.files ({COLUMNS}) SELECT ?, ?, source, channel, shop_id, sha256, size_bytes, encoding,
-        'duplicate', 'same content as ' || path, rows_read, 0, 0, rows_read, rows_read, exported_at, ?, context FROM raw.files WHERE file_id = ?""",
+        'duplicate', 'same content as ' || path, rows_read, 0, 0, rows_read, rows_read, exported_at, ?, context
+        FROM raw.files WHERE file_id = ?""",
         [copied, path, as_of, file_id],
     )
 

@@ -78,8 +78,12 @@ def stage(connection: duckdb.DuckDBPyConnection, load: Load, found: Recognised, 
     """Read a table's body, cleaned, into the session's `staged`. Raises BadInput when the file as a whole cannot be read."""
     source = found.source
     csv = normalise(
-        found.table, found.header_line, footer_prefixes=source.get("footer_prefixes", ()),
-        summary_header=source.get("summary_header", ()), work_dir=load.work, total_words=_total_words(source),
+        found.table,
+        found.header_line,
+        footer_prefixes=source.get("footer_prefixes", ()),
+        summary_header=source.get("summary_header", ()),
+        work_dir=load.work,
+        total_words=_total_words(source),
         allow_short=bool(source.get("allow_short")),
     )
     binding = {h: f"c{i}" for h, i in found.binding.items()}
@@ -126,9 +130,7 @@ def _total_words(source: Source) -> tuple[str, ...]:
     return tuple(source.get("total_words", DEFAULT_TOTAL_WORDS))
 
 
-def load_staged(
-    connection: duckdb.DuckDBPyConnection, load: Load, staged: Staged, file_id: str, path: str
-) -> Outcome:
+def load_staged(connection: duckdb.DuckDBPyConnection, load: Load, staged: Staged, file_id: str, path: str) -> Outcome:
     """Map what was staged into the raw tables, inside the caller's transaction.
 
     Raises BadInput when the file contradicts its own totals.
@@ -147,8 +149,14 @@ def load_staged(
     aside = quarantine.set_aside(connection, mapper, file_id, csv.header, staged.raw_sql, load.as_of)
     broken = quarantine.keep_broken(connection, mapper, file_id, staged.loaded.broken, load.as_of)
     return Outcome(
-        source.name, mapper.constants.get("channel"), mapper.constants.get("shop_id"), exported_at,
-        rows + broken, aside + broken, duplicates, mapper.context,
+        source.name,
+        mapper.constants.get("channel"),
+        mapper.constants.get("shop_id"),
+        exported_at,
+        rows + broken,
+        aside + broken,
+        duplicates,
+        mapper.context,
     )
 
 
@@ -161,8 +169,12 @@ def clean_up(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def make_mapper(
-    connection: duckdb.DuckDBPyConnection, load: Load, source: Source, binding: Mapping[str, str],
-    hints: Mapping[str, str], preamble: list[str],
+    connection: duckdb.DuckDBPyConnection,
+    load: Load,
+    source: Source,
+    binding: Mapping[str, str],
+    hints: Mapping[str, str],
+    preamble: list[str],
 ) -> Mapper:
     """The mapper of one file, with what its place and its preamble say; sets the session's zone to the file's."""
     constants: dict[str, str | None] = {"channel": hints.get("channel") or source.channel}
@@ -200,9 +212,7 @@ def mapper_from_context(
         rows = connection.execute(f"SELECT DISTINCT {column} FROM {STAGED} WHERE {column} IS NOT NULL LIMIT 5001").fetchall()
         return [r[0] for r in rows]
 
-    mapper = Mapper(
-        load.dictionary, replace(source, blocks=blocks), binding, context["constants"], context["zone"], words
-    )
+    mapper = Mapper(load.dictionary, replace(source, blocks=blocks), binding, context["constants"], context["zone"], words)
     mapper.context = dict(context)
     return mapper
 
@@ -253,7 +263,9 @@ def _check_required(source: Source, mapper: Mapper) -> None:
             if not mapper.has_value(block, name):
                 raise BadInput(
                     f"recognised as {source.name}, but there is no column for the required {block.entity}.{name}",
-                    reason="required_column_missing", field=name, remedy="export the file again with that column",
+                    reason="required_column_missing",
+                    field=name,
+                    remedy="export the file again with that column",
                 )
 
 
@@ -284,9 +296,7 @@ def _measure(connection: duckdb.DuckDBPyConnection, instants: list[str]) -> tupl
     A file that does not say when it was written is at least as new as the newest thing it tells of.
     """
     newest = ", ".join(f"max({i})" for i in instants) or "NULL"
-    rows, different, *moments = connection.execute(
-        f"SELECT count(*), count(DISTINCT row_hash), {newest} FROM src"
-    ).fetchall()[0]
+    rows, different, *moments = connection.execute(f"SELECT count(*), count(DISTINCT row_hash), {newest} FROM src").fetchall()[0]
     return rows, different, max((m for m in moments if m is not None), default=None)
 
 
@@ -326,7 +336,11 @@ def insert_blocks(
 
 
 def _insert_block(
-    connection: duckdb.DuckDBPyConnection, load: Load, mapper: Mapper, block: Block, file_id: str,
+    connection: duckdb.DuckDBPyConnection,
+    load: Load,
+    mapper: Mapper,
+    block: Block,
+    file_id: str,
     exported_at: datetime | None,
 ) -> None:
     fields = load.dictionary.entities[block.entity].fields
@@ -334,7 +348,11 @@ def _insert_block(
     _, rows = mapper.select(block)
     if block.entity == "tracking":
         rows = _with_courier_words(load.dictionary, rows)
-    moment = f"CAST({literal(exported_at.isoformat())} AS TIMESTAMPTZ)" if exported_at else "CAST('1970-01-01 00:00:00+00' AS TIMESTAMPTZ)"
+    moment = (
+        f"CAST({literal(exported_at.isoformat())} AS TIMESTAMPTZ)"
+        if exported_at
+        else "CAST('1970-01-01 00:00:00+00' AS TIMESTAMPTZ)"
+    )
     provenance = {
         "source": literal(mapper.source.name),
         "timezone": _zone_sql(load, mapper, fields),
@@ -346,7 +364,7 @@ def _insert_block(
     }
     texts = {"description": "said.scrubbed"} if block.entity == "tracking" else {}
     values = {f: quote(f) for f in fields} | texts | {n: sql for n, (_, sql) in derived.items()} | provenance
-    columns = [c for c in raw_columns(load.dictionary, block.entity)]
+    columns = raw_columns(load.dictionary, block.entity)
     selected = ", ".join(f"{values[c]} AS {quote(c)}" for c in columns)
     connection.execute(f"INSERT INTO raw.{quote(block.entity)} BY NAME SELECT {selected} FROM ({rows})")
 
@@ -376,10 +394,12 @@ def _zone_sql(load: Load, mapper: Mapper, fields: tuple[str, ...]) -> str:
     if "shop_id" in fields:
         whens = [
             f"WHEN channel = {literal(c)} AND shop_id = {literal(s)} THEN {literal(spec['timezone'])}"
-            for (c, s), spec in load.settings.shops.items() if "timezone" in spec
+            for (c, s), spec in load.settings.shops.items()
+            if "timezone" in spec
         ]
     whens += [
         f"WHEN channel = {literal(code)} THEN {literal(spec['timezone'])}"
-        for code, spec in load.dictionary.channels.items() if code != "default"
+        for code, spec in load.dictionary.channels.items()
+        if code != "default"
     ]
     return f"CASE {' '.join(whens)} ELSE {literal(default)} END"

@@ -27,8 +27,11 @@ from orders_pipeline.kernel.warehouse import literal, quote
 UNMAPPED = "unmapped"
 #: Rows of these entities go to quarantine together with the rest of their order, document or case.
 FAMILIES = {
-    "orders": "channel_order_id", "order_lines": "channel_order_id", "discounts": "channel_order_id",
-    "shipments": "outbound_id", "returns": "return_id",
+    "orders": "channel_order_id",
+    "order_lines": "channel_order_id",
+    "discounts": "channel_order_id",
+    "shipments": "outbound_id",
+    "returns": "return_id",
 }
 NUMERIC = ("money", "price", "quantity", "ratio", "integer")
 #: Above this many different words a column is no vocabulary; it is compared by SQL instead of word by word.
@@ -54,8 +57,13 @@ class Mapper:
     """
 
     def __init__(
-        self, dictionary: Dictionary, source: Source, binding: Mapping[str, str], constants: Mapping[str, str | None],
-        zone: str | None, words: Callable[[str], list[str]],
+        self,
+        dictionary: Dictionary,
+        source: Source,
+        binding: Mapping[str, str],
+        constants: Mapping[str, str | None],
+        zone: str | None,
+        words: Callable[[str], list[str]],
     ) -> None:
         self.dictionary = dictionary
         self.source = source
@@ -77,12 +85,11 @@ class Mapper:
         columns = [f"{v.sql} AS {quote(n)}" for n, v in values.items()]
         faults = [
             f"WHEN {condition} THEN {literal(f'{reason}|{name}')}"
-            for name, value in values.items() for condition, reason in value.faults
+            for name, value in values.items()
+            for condition, reason in value.faults
         ]
         fault = f"CASE {' '.join(faults)} END" if faults else "CAST(NULL AS VARCHAR)"
-        rows = (
-            f"SELECT row_number, family, row_hash, {', '.join(columns)}, {fault} AS fault FROM src{self._where(block)}"
-        )
+        rows = f"SELECT row_number, family, row_hash, {', '.join(columns)}, {fault} AS fault FROM src{self._where(block)}"
         if block.rows == "group":
             rows = self._grouped(block, entity.fields, rows)
         # What must hold is asked of the finished row: in a group, of what its rows say together.
@@ -105,7 +112,10 @@ class Mapper:
         first = sorted({columns[0], *(self.binding[h] for h in self.source.signature[:1] if h in self.binding)})
         total = " OR ".join(f"({c} LIKE '%计%' AND {is_one_of(f'bare({c})', total_words)})" for c in first)
         steps: list[list[str]] = [
-            [f"CAST(md5_number({whole}) AS UUID) AS row_hash", f"coalesce({total}, false) AS is_total"], [], [], [],
+            [f"CAST(md5_number({whole}) AS UUID) AS row_hash", f"coalesce({total}, false) AS is_total"],
+            [],
+            [],
+            [],
         ]
         kept = ["row_hash", "is_total"]
         for handle, cell in self.binding.items():
@@ -259,7 +269,9 @@ class Mapper:
             text = f"nullif(regexp_extract({text}, {literal(rule['extract'])}, 1), '')"
         if kind == "timestamp":
             bound = [h for h in handles if h in self.binding]
-            value = f"coalesce({', '.join(self._use('m', h) for h in bound)})" if "extract" not in rule else self.instant_sql(text)
+            value = (
+                f"coalesce({', '.join(self._use('m', h) for h in bound)})" if "extract" not in rule else self.instant_sql(text)
+            )
             return self._instant(text, value)
         if kind == "date":
             value = f"CAST(wall_clock({text}) AS DATE)"

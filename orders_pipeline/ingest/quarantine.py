@@ -38,7 +38,11 @@ REASONS = {
 
 
 def set_aside(
-    connection: duckdb.DuckDBPyConnection, mapper: Mapper, file_id: str, header: Sequence[str], raw_sql: str,
+    connection: duckdb.DuckDBPyConnection,
+    mapper: Mapper,
+    file_id: str,
+    header: Sequence[str],
+    raw_sql: str,
     as_of: datetime,
 ) -> int:
     """Move the file's faulty rows, each with its whole family, out of the raw tables; returns the source rows moved.
@@ -54,7 +58,8 @@ def set_aside(
     uncovered = mapper.uncovered()
     if uncovered:
         connection.execute(
-            f"INSERT INTO faults SELECT row_number, {literal(mapper.source.primary.entity)}, 'no_rule|' FROM src WHERE {uncovered}"
+            f"INSERT INTO faults SELECT row_number, {literal(mapper.source.primary.entity)}, 'no_rule|' "
+            f"FROM src WHERE {uncovered}"
         )
     if not connection.execute("SELECT count(*) FROM faults").fetchall()[0][0]:
         return 0
@@ -76,7 +81,11 @@ def set_aside(
 
 
 def _keep(
-    connection: duckdb.DuckDBPyConnection, mapper: Mapper, file_id: str, header: Sequence[str], raw_sql: str,
+    connection: duckdb.DuckDBPyConnection,
+    mapper: Mapper,
+    file_id: str,
+    header: Sequence[str],
+    raw_sql: str,
     as_of: datetime,
 ) -> None:
     names = _unique([h.strip() or f"column {i + 1}" for i, h in enumerate(header)])
@@ -122,8 +131,19 @@ def keep_broken(
 ) -> int:
     """Set aside records that have no readable structure (a quote never closed, too many columns)."""
     rows = [
-        [file_id, b.line, mapper.source.primary.entity, b.reason, None, b.detail, json.dumps({"": b.raw}, ensure_ascii=False),
-         "{}", None, as_of, None]
+        [
+            file_id,
+            b.line,
+            mapper.source.primary.entity,
+            b.reason,
+            None,
+            b.detail,
+            json.dumps({"": b.raw}, ensure_ascii=False),
+            "{}",
+            None,
+            as_of,
+            None,
+        ]
         for b in broken
     ]
     if rows:

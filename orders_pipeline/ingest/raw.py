@@ -38,9 +38,7 @@ CREATE TABLE IF NOT EXISTS kernel.seen (path VARCHAR, size BIGINT, modified BIGI
 """
 
 
-def derived_columns(
-    entity: str, fields: tuple[str, ...], transaction_key: str = "payment_id"
-) -> dict[str, tuple[str, str]]:
+def derived_columns(entity: str, fields: tuple[str, ...], transaction_key: str = "payment_id") -> dict[str, tuple[str, str]]:
     """Key columns of an entity: name -> (type, SQL over the entity's fields)."""
 
     def guid(*parts: str) -> str:

@@ -76,7 +76,8 @@ def recognise(dictionary: Dictionary, table: Table) -> Recognised:
     rivals = {b[3].name for b in best if b[0] == columns and b[1] == best[0][1] and b[2] == line}
     if len(rivals) > 1:
         raise BadInput(
-            f"the header fits {' and '.join(sorted(rivals))} equally well", reason="ambiguous_source",
+            f"the header fits {' and '.join(sorted(rivals))} equally well",
+            reason="ambiguous_source",
             remedy="keep more of the platform's columns in the export",
         )
     return Recognised(table, source, -line, bound)
@@ -96,5 +97,7 @@ def _unrecognised(nearest: tuple[int, str, list[str]]) -> BadInput:
     else:
         message = f"no known source; nearest is {name} ({count} columns), without {', '.join(missing) or 'a clear match'}"
     return BadInput(
-        message, reason="unrecognised", remedy="`orders-pipeline channel list` shows what is known; docs/how-to/add-a-channel.md adds one"
+        message,
+        reason="unrecognised",
+        remedy="`orders-pipeline channel list` shows what is known; docs/how-to/add-a-channel.md adds one",
     )

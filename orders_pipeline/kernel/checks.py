@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from orders_pipeline.dictionary.model import read_yaml
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.faults import Usage
@@ -74,16 +73,11 @@ def grain_check(model: Model) -> Check:
     """The declared grain is unique and never null."""
     columns = ", ".join(model.grain)
     nulls = " OR ".join(f"{c} IS NULL" for c in model.grain)
-    body = (
-        f"SELECT {columns}, count(*) AS row_count FROM {model.name} GROUP BY {columns} HAVING count(*) > 1 OR "
-        f"{nulls}"
-    )
+    body = f"SELECT {columns}, count(*) AS row_count FROM {model.name} GROUP BY {columns} HAVING count(*) > 1 OR {nulls}"
     return Check(f"grain_is_unique_{model.table}", model.name, "error", body, f"{columns} identify a row")
 
 
-def run_checks(
-    refresher: Refresher, checks: Iterable[Check], changed: Mapping[str, Refreshed], run_id: str
-) -> list[CheckResult]:
+def run_checks(refresher: Refresher, checks: Iterable[Check], changed: Mapping[str, Refreshed], run_id: str) -> list[CheckResult]:
     """Check every table that changed since the last publication; results are kept in quality.check_results.
 
     Where only keys changed, the claim is checked on the rows of those keys.
@@ -96,8 +90,18 @@ def run_checks(
         if what is not None:
             results.append(_run(refresher, check, what))
     rows = [
-        [run_id, r.check.table, r.check.name, r.check.severity, r.passed, r.rows_checked, r.rows_failing, 0, r.sample,
-         refresher.as_of]
+        [
+            run_id,
+            r.check.table,
+            r.check.name,
+            r.check.severity,
+            r.passed,
+            r.rows_checked,
+            r.rows_failing,
+            0,
+            r.sample,
+            refresher.as_of,
+        ]
         for r in results
     ]
     if rows:

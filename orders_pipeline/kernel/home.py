@@ -61,7 +61,9 @@ class Home:
             for folder in (self.landing, self.warehouse.parent, self.published, self.decisions, self.work):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise Usage(f"cannot create the home {self.root}: {error.strerror}. Give a folder you may write to with --home.") from error
+            raise Usage(
+                f"cannot create the home {self.root}: {error.strerror}. Give a folder you may write to with --home."
+            ) from error
         return self
 
     def customer_key(self) -> bytes:

@@ -134,10 +134,7 @@ MACROS: dict[str, Macro] = {
 
 def macro_statements() -> list[str]:
     """The statements that define every helper in a DuckDB database; harmless to run again."""
-    return [
-        f"CREATE OR REPLACE MACRO {name}({', '.join(macro.parameters)}) AS {macro.duckdb}"
-        for name, macro in MACROS.items()
-    ]
+    return [f"CREATE OR REPLACE MACRO {name}({', '.join(macro.parameters)}) AS {macro.duckdb}" for name, macro in MACROS.items()]
 
 
 def expand_for_spark(expression: exp.Expression) -> exp.Expression:

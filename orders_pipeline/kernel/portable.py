@@ -137,9 +137,7 @@ def _with_types(tree: Node, schema: Schema) -> Node:
     _state_types(tree)
     try:
         # Ties columns to their CTEs and tables; what it can not tie keeps an unknown type.
-        tree = qualify(
-            tree.copy(), schema=nested, dialect="duckdb", validate_qualify_columns=False, quote_identifiers=False
-        )
+        tree = qualify(tree.copy(), schema=nested, dialect="duckdb", validate_qualify_columns=False, quote_identifiers=False)
     except SqlglotError:
         nested = {}
     return annotate_types(tree, schema=nested, dialect="duckdb")

@@ -109,9 +109,7 @@ class Refresher:
             return self._whole(model) if aged or self._inputs_changed(model, batch) else self._current(model)
         self._touch_by_clock(model, as_of)
         self._spread(model, batch)
-        keys = self._one(
-            "SELECT count(DISTINCT key) FROM kernel.touched WHERE kind = ? AND batch > ?", [model.refresh, batch]
-        )
+        keys = self._one("SELECT count(DISTINCT key) FROM kernel.touched WHERE kind = ? AND batch > ?", [model.refresh, batch])
         if not keys:
             return self._current(model)
         return self._keys(model, batch, keys)
@@ -124,9 +122,7 @@ class Refresher:
         touched = kinds and self._one(
             f"SELECT count(*) FROM kernel.touched WHERE batch > ? AND kind IN ({marks})", [batch, *kinds]
         )
-        return bool(touched) or any(
-            by_name[n].refresh == WHOLE and self._rebuilt(n) > batch for n in model.after if n in by_name
-        )
+        return bool(touched) or any(by_name[n].refresh == WHOLE and self._rebuilt(n) > batch for n in model.after if n in by_name)
 
     def _rebuilt(self, name: str) -> int:
         return self._one("SELECT coalesce(max(rebuilt), 0) FROM kernel.consumers WHERE consumer = ?", [name])
@@ -255,16 +251,18 @@ def next_batch(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def advance(
-    connection: duckdb.DuckDBPyConnection, consumer: str, batch: int, fingerprint: str, as_of: datetime,
+    connection: duckdb.DuckDBPyConnection,
+    consumer: str,
+    batch: int,
+    fingerprint: str,
+    as_of: datetime,
     rebuilt: bool = False,
 ) -> None:
     """Remember that a consumer has taken in everything up to a batch, and whether it was built anew to get there."""
     last = connection.execute("SELECT rebuilt FROM kernel.consumers WHERE consumer = ?", [consumer]).fetchall()
     anew = batch if rebuilt or not last else last[0][0]
     connection.execute("DELETE FROM kernel.consumers WHERE consumer = ?", [consumer])
-    connection.execute(
-        "INSERT INTO kernel.consumers VALUES (?, ?, ?, ?, ?)", [consumer, batch, fingerprint, as_of, anew]
-    )
+    connection.execute("INSERT INTO kernel.consumers VALUES (?, ?, ?, ?, ?)", [consumer, batch, fingerprint, as_of, anew])
 
 
 def forget_taken(connection: duckdb.DuckDBPyConnection, consumers: Iterable[str]) -> None:

@@ -60,9 +60,7 @@ class SparkEngine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -194,8 +192,7 @@ def require_spark() -> None:
     from importlib.util import find_spec
 
     if find_spec("pyspark") is None:
-        raise Permanent("the Spark engine needs PySpark",
-            remedy="pip install 'orders-pipeline[spark]' (or make setup-spark)")
+        raise Permanent("the Spark engine needs PySpark", remedy="pip install 'orders-pipeline[spark]' (or make setup-spark)")
     java_home = os.environ.get("JAVA_HOME")
     if not (java_home and (Path(java_home) / "bin" / "java").exists()) and shutil.which("java") is None:
         raise Permanent("the Spark engine needs Java", remedy="install Java 17 or 21, or point JAVA_HOME at one")

@@ -1,13 +1,13 @@
 """`tables.yml` of each room: what every table is, who owns it, and which of its columns leave the house.
 
-    order_lines:
-      title: {en: Order lines, zh: 订单明细}
-      owner: operations
-      public: true
-      columns: [order_guid, line_no, sub_order_id]     # each described by the dictionary's field of that name
-      describe: {line_no: {en: ..., zh: ...}}          # only for columns the dictionary does not know
-      private: [contact_hash]                          # never published
-      caveats: one sentence a user must know
+order_lines:
+  title: {en: Order lines, zh: 订单明细}
+  owner: operations
+  public: true
+  columns: [order_guid, line_no, sub_order_id]     # each described by the dictionary's field of that name
+  describe: {line_no: {en: ..., zh: ...}}          # only for columns the dictionary does not know
+  private: [contact_hash]                          # never published
+  caveats: one sentence a user must know
 """
 
 from __future__ import annotations
@@ -52,7 +52,13 @@ def load_tables(rooms: Path = ROOMS) -> Mapping[str, TableSpec]:
         for table, spec in read_yaml(path).items():
             name = f"{path.parent.name}.{table}"
             found[name] = TableSpec(
-                name, spec["title"], spec["owner"], bool(spec.get("public", True)), tuple(spec["columns"]),
-                tuple(spec.get("private", ())), spec.get("describe", {}), spec.get("caveats", ""),
+                name,
+                spec["title"],
+                spec["owner"],
+                bool(spec.get("public", True)),
+                tuple(spec["columns"]),
+                tuple(spec.get("private", ())),
+                spec.get("describe", {}),
+                spec.get("caveats", ""),
             )
     return found

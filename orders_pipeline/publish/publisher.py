@@ -80,9 +80,7 @@ class Publisher:
         skipped = self._parquet(public)
         advance(self.connection, CONSUMER, batch, "", self.refresher.as_of)
         forget_taken(self.connection, [*(m.name for m in self.refresher.models), CONSUMER])
-        return Publication(
-            True, target, tuple(public), parquet_skipped=skipped, rows={n: c.rows for n, c in public.items()}
-        )
+        return Publication(True, target, tuple(public), parquet_skipped=skipped, rows={n: c.rows for n, c in public.items()})
 
     # ---- the DuckDB file
 
@@ -123,9 +121,7 @@ class Publisher:
         self.connection.execute(
             f"DELETE FROM published.{spec.name} WHERE {model.key} IN (SELECT CAST(key AS VARCHAR) FROM ({keys}))"
         )
-        self.connection.execute(
-            f"INSERT INTO published.{spec.name} BY NAME {self._select(spec)} WHERE {model.key} IN ({keys})"
-        )
+        self.connection.execute(f"INSERT INTO published.{spec.name} BY NAME {self._select(spec)} WHERE {model.key} IN ({keys})")
 
     def _replace(self, spec: TableSpec) -> None:
         self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS published.{spec.room}")
@@ -134,9 +130,7 @@ class Publisher:
     def _select(self, spec: TableSpec) -> str:
         """The public columns; our identifiers as text, which every BI tool shows and compares."""
         types = self.refresher.columns(spec.name)
-        columns = [
-            f"CAST({quote(c)} AS VARCHAR) AS {quote(c)}" if types.get(c) == "UUID" else quote(c) for c in spec.columns
-        ]
+        columns = [f"CAST({quote(c)} AS VARCHAR) AS {quote(c)}" if types.get(c) == "UUID" else quote(c) for c in spec.columns]
         return f"SELECT {', '.join(columns)} FROM {spec.name}"
 
     # ---- Parquet

@@ -128,9 +128,7 @@ def _write_trade_bill(emitter: Emitter, begin: datetime, end: datetime) -> None:
 def _write_fund_bill(emitter: Emitter, begin: datetime, end: datetime) -> None:
     condition = _of_month("douyin", begin, end)
     trade_no = "wechat_trade_no(trade_at, i, CASE kind WHEN 'payout' THEN 9 WHEN 'refund' THEN 0 ELSE seq % 4 END)"
-    business = (
-        "CASE kind WHEN 'refund' THEN '退款' WHEN 'fee' THEN '扣除交易手续费' WHEN 'payout' THEN '提现' ELSE '交易' END"
-    )
+    business = "CASE kind WHEN 'refund' THEN '退款' WHEN 'fee' THEN '扣除交易手续费' WHEN 'payout' THEN '提现' ELSE '交易' END"
     cells = {
         "记账时间": "⟨moment⟩",
         "微信支付业务单号": f"⟨CASE WHEN kind = 'refund' THEN wechat_refund_no(moment, i) ELSE {trade_no} END⟩",

@@ -109,9 +109,7 @@ def _create_references(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _sum_over_lines(expression: str) -> str:
     """Sum of a per-line expression over the order's lines; `{h}` is the line's hash, `{k}` its number."""
-    terms = [
-        f"CASE WHEN n >= {k} THEN {expression.format(h=f'h_{k}', k=k)} ELSE 0 END" for k in range(1, MAX_LINES + 1)
-    ]
+    terms = [f"CASE WHEN n >= {k} THEN {expression.format(h=f'h_{k}', k=k)} ELSE 0 END" for k in range(1, MAX_LINES + 1)]
     return " + ".join(terms)
 
 

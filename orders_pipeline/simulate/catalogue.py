@@ -46,9 +46,7 @@ class FaultKind:
 def default_catalogue() -> dict[str, FaultKind]:
     """The bundled catalogue by kind, in file order."""
     entries = yaml.safe_load((Path(__file__).parent / "faults.yml").read_text(encoding="utf-8"))
-    kinds = {
-        name: FaultKind(name=name, **{**entry, "channels": tuple(entry["channels"])}) for name, entry in entries.items()
-    }
+    kinds = {name: FaultKind(name=name, **{**entry, "channels": tuple(entry["channels"])}) for name, entry in entries.items()}
     for kind in kinds.values():
         if kind.window not in WINDOWS:
             raise ValueError(f"faults.yml: {kind.name}: unknown window {kind.window!r}")

@@ -74,8 +74,7 @@ def _query(seen_at: datetime, condition: str) -> str:
         "详细地址": "##密文",
         "是否修改过地址": "否",
         "买家留言": "⟨CASE WHEN h1 >> 5 & 15 = 0 THEN '请尽快发货' ELSE '-' END⟩",
-        "订单提交时间": "⟨CASE WHEN fault = 'unreadable_time' THEN '2026-13-45 25:61:00' "
-        "ELSE CAST(created_at AS VARCHAR) END⟩",
+        "订单提交时间": "⟨CASE WHEN fault = 'unreadable_time' THEN '2026-13-45 25:61:00' ELSE CAST(created_at AS VARCHAR) END⟩",
         "订单完成时间": f"⟨CASE WHEN completed_at {seen} THEN CAST(completed_at AS VARCHAR) ELSE '-' END⟩",
         "支付完成时间": f"⟨CASE WHEN paid_at {seen} THEN CAST(paid_at AS VARCHAR) ELSE '-' END⟩",
         "APP渠道": "抖音",
@@ -87,8 +86,7 @@ def _query(seen_at: datetime, condition: str) -> str:
         "订单类型": "普通订单",
         "售后状态": f"⟨{after_sale}⟩",
         "取消原因": "⟨CASE outcome WHEN 'unpaid' THEN '超时未支付' WHEN 'cancelled' THEN '买家申请退款' END⟩",
-        "发货时间": f"⟨CASE WHEN shipped_at {seen} AND cancelled_at IS NULL THEN CAST(shipped_at AS VARCHAR) "
-        f"ELSE '-' END⟩",
+        "发货时间": f"⟨CASE WHEN shipped_at {seen} AND cancelled_at IS NULL THEN CAST(shipped_at AS VARCHAR) ELSE '-' END⟩",
         "降价类优惠": "0.00",
         "平台实际承担优惠金额": "⟨money(line_platform_c)⟩",
         "商家实际承担优惠金额": "⟨money(line_merchant_c)⟩",

@@ -20,8 +20,7 @@ def create_number_macros(connection: duckdb.DuckDBPyConnection, plan: Plan) -> N
     names, prefixes, codes = (str(list(values)) for values in (COURIERS, _PREFIXES, COURIER_CODES))
     for macro in (
         f"taobao_no(i) AS CAST(2{tag}00000000000 + i * 7919 AS VARCHAR)",
-        f"taobao_sub_no(i, n, k) AS CAST(2{tag}00000000000 + i * 7919 + (CASE WHEN n = 1 THEN 0 "
-        f"ELSE k END) AS VARCHAR)",
+        f"taobao_sub_no(i, n, k) AS CAST(2{tag}00000000000 + i * 7919 + (CASE WHEN n = 1 THEN 0 ELSE k END) AS VARCHAR)",
         f"douyin_no(i) AS CAST(69{tag}0000000000 + i * 397 AS VARCHAR)",
         f"douyin_sub_no(i, n, k) AS CAST(69{tag}0000000000 + i * 397 + (CASE WHEN n = 1 THEN 0 ELSE k END) AS VARCHAR)",
         f"shopify_no(i) AS '#{tag}' || digits(i, 8)",
@@ -39,8 +38,7 @@ def create_number_macros(connection: duckdb.DuckDBPyConnection, plan: Plan) -> N
         "courier_of(parcel_row) AS chance(parcel_row, 'courier') % 5 + 1",
         f"courier_name(parcel_row) AS {names}[courier_of(parcel_row)]",
         f"courier_code(parcel_row) AS {codes}[courier_of(parcel_row)]",
-        f"waybill(parcel_row, part) AS {prefixes}[courier_of(parcel_row)] || '{tag}' "
-        f"|| digits(parcel_row * 2 + part, 8)",
+        f"waybill(parcel_row, part) AS {prefixes}[courier_of(parcel_row)] || '{tag}' || digits(parcel_row * 2 + part, 8)",
         "part_of(is_split, k) AS CASE WHEN is_split AND k > 1 THEN 1 ELSE 0 END",
         "utc_text(moment) AS CAST(moment - INTERVAL 8 HOUR AS VARCHAR) || ' +0000'",
         "iso_text(moment) AS replace(CAST(moment AS VARCHAR), ' ', 'T') || '+08:00'",

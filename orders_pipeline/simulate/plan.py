@@ -139,9 +139,7 @@ def place_faults(plan: Plan, catalogue: dict[str, FaultKind], row_at: dict[str, 
                 f"in the window {kind.window!r}; simulate more orders or ask for fewer faults"
             )
         step = _coprime_step(size)
-        placements.append(
-            Placement(kind, number, used[kind.window], first, stride, max(size, 1), step, plan.seed % max(size, 1))
-        )
+        placements.append(Placement(kind, number, used[kind.window], first, stride, max(size, 1), step, plan.seed % max(size, 1)))
         used[kind.window] += number
     return [placement for placement in placements if placement.number]
 

@@ -147,8 +147,7 @@ def _write_payments(emitter: Emitter, plan: Plan, channel: str, currency: str, b
             "occurred_at": "⟨iso_text(moment)⟩",
             "business_on": "⟨CAST(moment AS DATE)⟩",
             "channel_order_id": f"⟨CASE WHEN {has_order} AND NOT is_merged THEN {channel}_no(i) END⟩",
-            "platform_txn_id": f"⟨CASE WHEN {has_order} THEN {trade_no} || CASE WHEN seq % 4 = 1 THEN '-2' "
-            f"ELSE '' END END⟩",
+            "platform_txn_id": f"⟨CASE WHEN {has_order} THEN {trade_no} || CASE WHEN seq % 4 = 1 THEN '-2' ELSE '' END END⟩",
             "merged_payment_id": f"⟨CASE WHEN is_merged THEN 'm' || {trade_no} END⟩",
             "payout_id": f"""⟨CASE WHEN kind = 'payout' THEN 'po_{account}_' || strftime(moment - INTERVAL 27 HOUR,
                 '%Y%m%d')

@@ -42,9 +42,7 @@ def write_taobao(emitter: Emitter, plan: Plan) -> None:
         ("zz_late/taobao", plan.late_arrival_export_at, "('older_export_late')"),
     ):
         query = _orders_query(at, f"channel = 'taobao' AND fault IN {faults}")
-        emitter.write(
-            f"{folder}/ExportOrderList{at:%Y%m%d%H%M}.csv", "taobao_orders", ORDER_HEADER + "\n", query, encoding="gbk"
-        )
+        emitter.write(f"{folder}/ExportOrderList{at:%Y%m%d%H%M}.csv", "taobao_orders", ORDER_HEADER + "\n", query, encoding="gbk")
 
 
 def _status(seen_at: datetime) -> str:
@@ -84,8 +82,7 @@ def _orders_query(seen_at: datetime, condition: str) -> str:
         "宝贝总数量": "⟨pieces⟩",
         "店铺Id": "0",
         "店铺名称": "淘宝旗舰店",
-        "订单关闭原因": "⟨CASE outcome WHEN 'unpaid' THEN '买家未付款' WHEN 'cancelled' THEN '退款' "
-        "ELSE '订单未关闭' END⟩",
+        "订单关闭原因": "⟨CASE outcome WHEN 'unpaid' THEN '买家未付款' WHEN 'cancelled' THEN '退款' ELSE '订单未关闭' END⟩",
         "卖家服务费": "0元",
         "买家服务费": "0元",
         "是否手机订单": "手机订单",
@@ -105,9 +102,7 @@ def _orders_query(seen_at: datetime, condition: str) -> str:
 
 
 def _items_query(seen_at: datetime, condition: str) -> str:
-    refunded = (
-        f"refunded_at <= '{seen_at}' AND (outcome = 'cancelled' OR (outcome = 'returned' AND k <= returned_lines))"
-    )
+    refunded = f"refunded_at <= '{seen_at}' AND (outcome = 'cancelled' OR (outcome = 'returned' AND k <= returned_lines))"
     cells = {
         "子订单编号": f"⟨{_DAMAGED.format('taobao_sub_no(i, n, k)')}⟩",
         "主订单编号": f"⟨{_DAMAGED.format('taobao_no(i)')}⟩",

@@ -26,9 +26,7 @@ def write_truth(
 ) -> dict[str, object]:
     """Writes the four files into `folder` and returns the content of summary.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    connection.execute(
-        "CREATE TABLE kinds (fault VARCHAR, expected_status VARCHAR, expected_reason VARCHAR, note VARCHAR)"
-    )
+    connection.execute("CREATE TABLE kinds (fault VARCHAR, expected_status VARCHAR, expected_reason VARCHAR, note VARCHAR)")
     for kind in catalogue.values():
         connection.execute(
             "INSERT INTO kinds VALUES (?, ?, ?, ?)",
@@ -75,9 +73,7 @@ def _summary(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, obj
             'balance') GROUP BY channel""").fetchall()
     )
     refunded = dict(
-        connection.execute(
-            "SELECT channel, money(-sum(cents)) FROM ledger WHERE kind = 'refund' GROUP BY channel"
-        ).fetchall()
+        connection.execute("SELECT channel, money(-sum(cents)) FROM ledger WHERE kind = 'refund' GROUP BY channel").fetchall()
     )
     return {
         "as_of": f"{plan.as_of:%Y-%m-%dT%H:%M:%S}+08:00",
@@ -96,12 +92,8 @@ def _summary(connection: duckdb.DuckDBPyConnection, plan: Plan) -> dict[str, obj
             }
             for channel, orders, lines, pieces, due in totals
         },
-        "statuses": dict(
-            connection.execute("SELECT expected_status, count(*) FROM expected GROUP BY 1 ORDER BY 1").fetchall()
-        ),
+        "statuses": dict(connection.execute("SELECT expected_status, count(*) FROM expected GROUP BY 1 ORDER BY 1").fetchall()),
         "faults": dict(
-            connection.execute(
-                "SELECT fault, count(*) FROM expected WHERE fault IS NOT NULL GROUP BY 1 ORDER BY 1"
-            ).fetchall()
+            connection.execute("SELECT fault, count(*) FROM expected WHERE fault IS NOT NULL GROUP BY 1 ORDER BY 1").fetchall()
         ),
     }

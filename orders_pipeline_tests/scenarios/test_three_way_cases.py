@@ -866,9 +866,9 @@ def match(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict]]
 def test_the_case_gets_its_verdict(match: dict[str, dict], index: int) -> None:
     _, _, status, reason, _ = STORIES[index]
     number = f"K{index:03d}"
-    orders = [o for o in match if o == number or o.startswith(f"{number}-") and match[o]["order_status"] != "expired"]
+    orders = [o for o in match if o == number or (o.startswith(f"{number}-") and match[o]["order_status"] != "expired")]
     assert orders
-    assert {o: (match[o]["status"], match[o]["reason"]) for o in orders} == {o: (status, reason) for o in orders}
+    assert {o: (match[o]["status"], match[o]["reason"]) for o in orders} == dict.fromkeys(orders, (status, reason))
 
 
 def test_the_verdicts_are_those_of_the_vectors(shared: Callable[[str], Path]) -> None:

@@ -1,9 +1,9 @@
 """Readers: bytes of a file to tables of text. They know nothing of channels, entities or the warehouse.
 
-    found = open_table(member, work_dir)            # real kind by bytes, tables with head and tail
-    table = found.tables[0]
-    csv = normalise(table, header_line, footer_prefixes=["#"], work_dir=work_dir)
-    loaded = load_rows(connection, "staged", csv)    # every row accounted for, line numbers kept
+found = open_table(member, work_dir)            # real kind by bytes, tables with head and tail
+table = found.tables[0]
+csv = normalise(table, header_line, footer_prefixes=["#"], work_dir=work_dir)
+loaded = load_rows(connection, "staged", csv)    # every row accounted for, line numbers kept
 """
 
 from orders_pipeline.ingest.read.duck import Loaded, identifier, literal, load_rows, read_csv_sql

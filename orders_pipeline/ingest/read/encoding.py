@@ -160,9 +160,7 @@ def unreadable(path: Path, fault: UndecodableError) -> BadInput:
             row=line,
             remedy="download or copy the file again",
         )
-    return BadInput(
-        f"byte {fault.offset} is not {fault.encoding} text", reason="encoding_unreadable", row=line, remedy=_REMEDY
-    )
+    return BadInput(f"byte {fault.offset} is not {fault.encoding} text", reason="encoding_unreadable", row=line, remedy=_REMEDY)
 
 
 def _line_of(path: Path, offset: int) -> int:

@@ -68,9 +68,7 @@ def write_grid(
     return _table(target, kind, sheet, ends, facts, records, limits)
 
 
-def _table(
-    path: Path, kind: str, sheet: str | None, ends: _Ends, facts: TextFacts, records: int, limits: Limits
-) -> Table:
+def _table(path: Path, kind: str, sheet: str | None, ends: _Ends, facts: TextFacts, records: int, limits: Limits) -> Table:
     rows = min(limits.head_lines, facts.lines)
     head: list[list[str]] = [[] for _ in range(rows)]
     offsets = [ends.after_head] * (rows + 1)

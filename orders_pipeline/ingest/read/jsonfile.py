@@ -123,9 +123,7 @@ def _table(document: Any, place: str, name: str, work_dir: Path, limits: Limits)
             remedy="keys look like values; export a list of records",
         )
     rows = [columns, *([record.get(column, "") for column in columns] for record in records)]
-    return write_grid(
-        enumerate(rows, 1), len(columns), name=name, kind="json", sheet=place, work_dir=work_dir, limits=limits
-    )
+    return write_grid(enumerate(rows, 1), len(columns), name=name, kind="json", sheet=place, work_dir=work_dir, limits=limits)
 
 
 def _records(document: Any, place: str) -> Iterator[Record]:

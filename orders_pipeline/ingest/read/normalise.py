@@ -64,9 +64,7 @@ def normalise(
         table = replace(table, dialect=chosen, head=head, head_ends=head_ends)
     folder = work_dir or table.path.parent
     body = _body(table, header_line, footer_start, footer_prefixes, summary_header, total_words)
-    footers = [
-        text for line, text in zip(table.tail_lines, table.tail, strict=True) if body.footer and line >= body.footer
-    ]
+    footers = [text for line, text in zip(table.tail_lines, table.tail, strict=True) if body.footer and line >= body.footer]
     if body.last < body.first or not _rows_between(table, body):
         raise BadInput("the file has a header but no rows", reason="header_only", row=header_line)
     header = table.header_cells(header_line)

@@ -107,9 +107,7 @@ class _Copy:
         return BrokenRow(record.line, reason, detail, record.text[: self.limits.raw_chars])
 
 
-def repair(
-    table: Table, csv: NormalisedCsv, folder: Path, *, allow_short: bool = False, verify: bool = False
-) -> NormalisedCsv:
+def repair(table: Table, csv: NormalisedCsv, folder: Path, *, allow_short: bool = False, verify: bool = False) -> NormalisedCsv:
     """A numbered copy of ``csv`` made from ``table``; its ``broken`` lists what could not be read.
 
     ``verify`` puts every record through the grammar instead of leaving lines without odd quotes to DuckDB.

@@ -139,9 +139,7 @@ def _table(sheet: CalamineSheet, name: str, work_dir: Path, limits: Limits) -> T
         return None
     risky: dict[int, list[int]] = {}
     width = sheet.end[1] + 1
-    table = write_grid(
-        _rows(sheet, risky), width, name=name, kind="sheet", sheet=sheet.name, work_dir=work_dir, limits=limits
-    )
+    table = write_grid(_rows(sheet, risky), width, name=name, kind="sheet", sheet=sheet.name, work_dir=work_dir, limits=limits)
     if table is not None:
         table.risky = risky
     return table

@@ -29,9 +29,7 @@ class Warehouse(dg.ConfigurableResource):
     """The warehouse of one home. All steps of a run share one connection, one clock and one batch of touched keys."""
 
     home: str = Field(default="", description="Folder of the installation; empty: $ORDERS_PIPELINE_HOME, else `data`.")
-    as_of: str = Field(
-        default="", description=f"The clock of the run, with offset; empty: the run's tag {AS_OF_TAG}, else now."
-    )
+    as_of: str = Field(default="", description=f"The clock of the run, with offset; empty: the run's tag {AS_OF_TAG}, else now.")
     full: bool = Field(default=False, description="Build every table anew.")
 
     _stack: ExitStack | None = PrivateAttr(default=None)

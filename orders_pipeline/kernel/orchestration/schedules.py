@@ -19,9 +19,7 @@ def load_job() -> dg.JobDefinition:
 def reconcile_job() -> dg.JobDefinition:
     """The reconciliation against the clock of now, and what follows from it."""
     selection = dg.AssetSelection.groups("reconciliation") | dg.AssetSelection.groups("publish", "quality")
-    return dg.define_asset_job(
-        RECONCILE, selection, config=CONSOLE, description="Age the reconciliation to now and publish."
-    )
+    return dg.define_asset_job(RECONCILE, selection, config=CONSOLE, description="Age the reconciliation to now and publish.")
 
 
 def reconcile_schedule(job: dg.JobDefinition) -> dg.ScheduleDefinition:

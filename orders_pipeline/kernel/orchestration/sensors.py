@@ -24,8 +24,12 @@ NAME = "landing_sensor"
 TRY_AGAIN_SECONDS = (60, 300, 1800)
 #: A run that was asked for has this long to start; after that only its hold on the warehouse shows that it lives.
 START_SECONDS = 180
-UNFINISHED = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING,
-              dg.DagsterRunStatus.STARTED)
+UNFINISHED = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+)
 
 
 @dataclass(frozen=True)
