@@ -95,7 +95,9 @@ def public_tables(database: Path) -> list[str]:
     return sorted(r[0] for r in rows)
 
 
-def differences(left: Path, right: Path, without: Mapping[str, Iterable[str]] | None = None, rows: int = 3) -> list[str]:
+def differences(
+    left: Path, right: Path, without: Mapping[str, Iterable[str]] | None = None, rows: int = 3
+) -> list[str]:
     """How the published database `left` differs from `right`, table by table and row by row; empty when they are equal.
 
     `without` names further columns, by table (or `*`), that differ by construction; `*` instead of columns leaves a table out.

@@ -44,8 +44,10 @@ MACROS = {
     "undisguised": f"""(x) AS nullif(CASE WHEN starts_with(x, '="') AND ends_with(x, '"') AND strlen(x) = length(x)
         THEN trim(substr(x, 3, strlen(x) - 3)) WHEN {_wrapped(_DISGUISES)} THEN trim(x, {_text(_DISGUISES)}) ELSE x END, '')""",
     # `10160070484512.0` is how a spreadsheet shows a whole number; beyond fifteen digits it is a damaged one.
-    "without_point_zero": r"""(x) AS CASE WHEN ends_with(x, '.0') AND regexp_full_match(x, '\d{1,15}\.0')
-        THEN x[:-3] ELSE x END""",
+    # A line break inside an identifier is a spreadsheet's too.
+    "plain_id": r"""(x) AS CASE WHEN ends_with(x, '.0') AND regexp_full_match(x, '\d{1,15}\.0') THEN x[:-3]
+        WHEN contains(x, chr(10)) OR contains(x, chr(13)) OR contains(x, chr(9)) OR contains(x, '  ')
+        THEN regexp_replace(x, '\s+', ' ', 'g') ELSE x END""",
     "bare": f"(x) AS CASE WHEN {_wrapped(_BLANKS)} THEN trim(x, {_text(_BLANKS)}) ELSE x END",
     "unquoted": """(x) AS nullif(CASE WHEN starts_with(x, '="') AND ends_with(x, '"') THEN x[3:-2]
         WHEN starts_with(x, '''') THEN x[2:] ELSE x END, '')""",

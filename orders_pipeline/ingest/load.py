@@ -24,7 +24,7 @@ from orders_pipeline.ingest.read import Loaded, NormalisedCsv, Table, discard, l
 from orders_pipeline.ingest.recognise import Recognised
 from orders_pipeline.kernel.faults import BadInput
 from orders_pipeline.kernel.settings import Settings
-from orders_pipeline.kernel.warehouse import literal, quote
+from orders_pipeline.kernel.warehouse import in_file_order, literal, quote
 
 DEFAULT_TOTAL_WORDS = ("合计", "合计:", "合计：", "总计", "总计:", "总计：")
 STAGED = "staged"
@@ -106,16 +106,17 @@ def _read(connection: duckdb.DuckDBPyConnection, mapper: Mapper, csv: Normalised
         # A body that had to be rewritten carries the line numbers in front; the relation text then names the column.
         return mapper.staging(relation, csv.columns, _total_words(mapper.source), "'line'" in relation or csv.parquet)
 
-    return load_rows(connection, STAGED, csv, temporary=True, shape=shape)
+    with in_file_order(connection):
+        return load_rows(connection, STAGED, csv, temporary=True, shape=shape)
 
 
 def stage_rows(connection: duckdb.DuckDBPyConnection, mapper: Mapper, table: str, columns: Sequence[str]) -> None:
     """Stage rows that are in a table already (line, c0, c1 …), in its order: set-aside rows that are read again."""
     connection.execute(f"SET TimeZone = {literal('UTC' if mapper.zone == DECLARED_ZONE else mapper.zone or 'UTC')}")
     relation = f"(SELECT * FROM {table} ORDER BY rowid)"
-    connection.execute(
-        f"CREATE OR REPLACE TEMP TABLE {STAGED} AS {mapper.staging(relation, columns, _total_words(mapper.source), True)}"
-    )
+    selected = mapper.staging(relation, columns, _total_words(mapper.source), True)
+    with in_file_order(connection):
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {STAGED} AS {selected}")
     create_src(connection, mapper, "line")
 
 

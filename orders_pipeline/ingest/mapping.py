@@ -108,7 +108,7 @@ class Mapper:
         """
         self._ask_everything()
         number = "number_comma" if self.source.get("decimal") == "comma" else "number"
-        whole = " || chr(31) || ".join(f"coalesce({c}, '')" for c in columns)
+        whole = f"concat({', chr(31), '.join(columns)})"  # || would copy the row so far at every column
         first = sorted({columns[0], *(self.binding[h] for h in self.source.signature[:1] if h in self.binding)})
         total = " OR ".join(f"({c} LIKE '%计%' AND {is_one_of(f'bare({c})', total_words)})" for c in first)
         steps: list[list[str]] = [
@@ -124,7 +124,7 @@ class Mapper:
             forms |= {"x"} if forms & {"n", "m"} else set()
             if forms & {"i", "x"}:
                 steps[0].append(f"undisguised({cell}) AS u_{handle}")
-                steps[1].append(f"without_point_zero(u_{handle}) AS id_{handle}")
+                steps[1].append(f"plain_id(u_{handle}) AS id_{handle}")
             if "t" in forms:
                 steps[0].append(f"bare({cell}) AS b_{handle}")
                 steps[1].append(f"unquoted(b_{handle}) AS text_{handle}")
@@ -220,6 +220,8 @@ class Mapper:
     def _field(self, block: Block, name: str) -> Value:
         spec = self.dictionary.field(block.entity, name)
         rule = block.fields.get(name)
+        if name == "raw_status" and (rule is None or not self._bound(rule)):
+            rule = _words_of(block.fields.get("status"))
         if rule is not None and "first_match" in rule:
             return Value(self._first_match(rule["first_match"]))
         if rule is None or not self._bound(rule):
@@ -490,6 +492,12 @@ def _operands(rule: Mapping[str, Any]) -> list[str]:
         if given is not None:
             out += [given] if isinstance(given, str) else list(given)
     return out
+
+
+def _words_of(rule: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """A rule for the word itself that a status was read from, which is kept beside it."""
+    handles = rule_handles(rule) if rule else []
+    return {"from": list(dict.fromkeys(handles))} if handles else None
 
 
 def _filled_later(name: str, value: Value) -> bool:

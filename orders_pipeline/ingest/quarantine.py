@@ -10,7 +10,7 @@ import duckdb
 
 from orders_pipeline.ingest.mapping import Mapper
 from orders_pipeline.ingest.read import BrokenRow
-from orders_pipeline.kernel.warehouse import literal, quote
+from orders_pipeline.kernel.warehouse import in_file_order, literal, quote
 
 #: Reason -> what it means and what to do; shown with every row.
 REASONS = {
@@ -72,7 +72,11 @@ def set_aside(
         WHERE d.row_number IS NOT NULL OR s.family IN (SELECT family FROM families)""",
         {"primary": mapper.source.primary.entity},
     )
-    _keep(connection, mapper, file_id, header, raw_sql, as_of)
+    with in_file_order(connection):
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE aside_cells AS SELECT * FROM ({raw_sql}) WHERE record IN (SELECT record FROM aside)"
+        )
+    _keep(connection, mapper, file_id, header, as_of)
     for entity in entities:
         connection.execute(
             f"DELETE FROM raw.{quote(entity)} WHERE file_id = ? AND row_number IN (SELECT row_number FROM aside)", [file_id]
@@ -85,7 +89,6 @@ def _keep(
     mapper: Mapper,
     file_id: str,
     header: Sequence[str],
-    raw_sql: str,
     as_of: datetime,
 ) -> None:
     names = _unique([h.strip() or f"column {i + 1}" for i, h in enumerate(header)])
@@ -99,7 +102,7 @@ def _keep(
             nullif(split_part(a.fault, '|', 3), ''), {_where_read(mapper, names)}
             || CASE split_part(a.fault, '|', 2) {details} ELSE '' END,
             CAST(json_object({cells}) AS VARCHAR), CAST(json_object({shown}) AS VARCHAR), a.family, $as_of, NULL
-        FROM aside a JOIN ({raw_sql}) c ON a.record = c.record""",
+        FROM aside a JOIN aside_cells c ON a.record = c.record""",
         {"file": file_id, "as_of": as_of},
     )
 

@@ -50,7 +50,7 @@ kept AS (
 
 SELECT
     guid_of(
-        r.account || '|' || r.payment_id || '|' || r.kind
+        CAST(r.payment_key AS VARCHAR) || '|' || r.account || '|' || r.payment_id || '|' || r.kind
         || CASE WHEN k.content_number > 1 THEN '|' || CAST(k.content_number AS VARCHAR) ELSE '' END
     ) AS payment_guid,
     r.payment_key,

@@ -73,8 +73,8 @@ def _movements_sql(plan: Plan) -> str:
         AND fault IS DISTINCT FROM 'cod_in_remittance' AND fault IS DISTINCT FROM 'cod_not_remitted'"""
     fee_rate = "CASE channel " + " ".join(f"WHEN '{c}' THEN {rate}" for c, rate in FEE_PER_MILLE.items()) + " END"
     selects = [
-        f"""SELECT channel, i, {seq} AS seq, '{kind}' AS kind, {moment} AS moment, {cents} AS cents, {moment}
-            AS trade_at,
+        f"""SELECT channel, i, {seq} AS seq, '{kind}' AS kind, {moment} AS moment, {cents} AS cents,
+            {"paid_at" if "duplicate_payment_key" in condition else moment} AS trade_at,
                    is_merged AS is_merged, coalesce(fault = 'duplicate_payment_key', false) AS is_double
             FROM orders WHERE {billed} AND ({condition})"""
         for seq, kind, condition, moment, cents in _RECEIPTS

@@ -84,7 +84,9 @@ def give(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mappi
 
 
 @pytest.mark.parametrize(("name", "case"), CASES, ids=[f"{name}: {case['case']}" for name, case in CASES])
-def test_given_rows_make_the_expected_rows(warehouse: duckdb.DuckDBPyConnection, name: str, case: dict[str, Any]) -> None:
+def test_given_rows_make_the_expected_rows(
+    warehouse: duckdb.DuckDBPyConnection, name: str, case: dict[str, Any]
+) -> None:
     model = next(m for m in pipeline.models() if m.name == name)
     as_of = parse_as_of(str(case.get("as_of", AS_OF)))
     warehouse.execute("BEGIN TRANSACTION")
@@ -104,5 +106,12 @@ def test_given_rows_make_the_expected_rows(warehouse: duckdb.DuckDBPyConnection,
 
 def test_the_tables_that_decide_have_examples() -> None:
     assert {name for name, _ in CASES} >= {
-        "orders.order_versions", "orders.order_lines", "orders.order_changes", "payments.transactions", "payments.allocations",
-        "fulfilment.parcels", "reconciliation.three_way_match", "reconciliation.exceptions"}
+        "orders.order_versions",
+        "orders.order_lines",
+        "orders.order_changes",
+        "payments.transactions",
+        "payments.allocations",
+        "fulfilment.parcels",
+        "reconciliation.three_way_match",
+        "reconciliation.exceptions",
+    }

@@ -17,9 +17,14 @@ BY_CONTENT = {"*": ["file_id"], "ops.files": "*", "ops.quarantine": "*"}
 
 #: entity, column with a bad cell, the right value, and the rows that are kept back with it.
 FAULTS = [
-    ("orders", "payable_amount", "100.00", 1), ("orders", "channel_order_id", "O1", 1), ("order_lines", "quantity", "1", 2),
-    ("payments", "amount", "100.00", 1), ("shipments", "quantity", "1", 2), ("tracking", "occurred_at", ago(2), 1),
-    ("returns", "refund_amount", "20.00", 1), ("discounts", "amount", "5.00", 1),
+    ("orders", "payable_amount", "100.00", 1),
+    ("orders", "channel_order_id", "O1", 1),
+    ("order_lines", "quantity", "1", 2),
+    ("payments", "amount", "100.00", 1),
+    ("shipments", "quantity", "1", 2),
+    ("tracking", "occurred_at", ago(2), 1),
+    ("returns", "refund_amount", "20.00", 1),
+    ("discounts", "amount", "5.00", 1),
 ]
 BAD = {"channel_order_id": "3.30271E+18"}
 
@@ -34,7 +39,9 @@ def told() -> Book:
             book.ship(number, 1, sku=sku)
         book.pay(number, "100.00")
         book.track(f"WB-{number}", "delivered", 2)
-        book.rows["discounts"].append({**book.shop, "channel_order_id": number, "funder": "merchant", "scope": "order", "amount": "5.00"})
+        book.rows["discounts"].append(
+            {**book.shop, "channel_order_id": number, "funder": "merchant", "scope": "order", "amount": "5.00"}
+        )
     book.case("O1", "refund_only", "refunded", age=3, refunded_at=ago(2.5), refund_amount="20.00")
     book.pay("O1", "-20.00", kind="refund", age=2.4)
     return book
@@ -69,14 +76,24 @@ def test_mended_and_released_is_as_if_the_file_had_been_right(
     assert len(rows) == kept_back, rows
     bad = next(r for r in rows if r["reason"] != "family")
     assert (bad["entity"], bad["field"], bad["row_number"]) == (entity, column, 2)
-    where = [bad["file_id"], str(bad["row_number"]), "--home", str(home.root), "--by", "li.na", "--why", "read from the shop's page"]
+    where = [
+        bad["file_id"],
+        str(bad["row_number"]),
+        "--home",
+        str(home.root),
+        "--by",
+        "li.na",
+        "--why",
+        "read from the shop's page",
+    ]
     assert main(["quarantine", "fix", *where, "--set", f"{column}={value}"]) == 0
     assert main(["quarantine", "release", *where, "--as-of", AS_OF.isoformat()]) == 0
     run(home, AS_OF)
     same(home, right, BY_CONTENT)
     assert listed(home, capsys) == []
     read, accepted, aside = query(
-        home, "SELECT rows_read, rows_accepted, rows_quarantined FROM ops.files WHERE path = ?", [f"{entity}.csv"])[0]
+        home, "SELECT rows_read, rows_accepted, rows_quarantined FROM ops.files WHERE path = ?", [f"{entity}.csv"]
+    )[0]
     assert (read, aside) == (accepted, 0)
 
 
@@ -93,7 +110,10 @@ def test_releasing_what_is_still_wrong_keeps_it_aside(tmp_path: Path, capsys: py
     assert len(listed(home, capsys)) == 1
     run(home, AS_OF)
     assert query(home, match) == before
-    assert query(home, "SELECT rows_read - rows_accepted - rows_quarantined - rows_duplicate FROM ops.files WHERE path = 'orders.csv'") == [(0,)]
+    assert query(
+        home,
+        "SELECT rows_read - rows_accepted - rows_quarantined - rows_duplicate FROM ops.files WHERE path = 'orders.csv'",
+    ) == [(0,)]
 
 
 def test_a_correction_has_an_author_and_a_reason(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -105,5 +125,7 @@ def test_a_correction_has_an_author_and_a_reason(tmp_path: Path, capsys: pytest.
     where = [row["file_id"], str(row["row_number"]), "--home", str(home.root), "--by", "li.na", "--why", "shop page"]
     assert main(["quarantine", "fix", *where, "--set", "payable_amount=100.00"]) == 0
     assert main(["quarantine", "fix", *where, "--set", "no such column=1"]) == 2
-    decisions = [json.loads(line) for path in home.decisions.glob("*.jsonl") for line in path.read_text(encoding="utf-8").splitlines()]
+    decisions = [
+        json.loads(line) for path in home.decisions.glob("*.jsonl") for line in path.read_text(encoding="utf-8").splitlines()
+    ]
     assert [(d["by"], d["why"], d["set"]) for d in decisions] == [("li.na", "shop page", {"payable_amount": "100.00"})]

@@ -52,76 +52,136 @@ class File:
 def order_rows(draw: st.DrawFn) -> dict[str, Any]:
     created = draw(st.integers(0, 48))
     return {
-        **SHOP, "channel_order_id": draw(orders), "currency": draw(st.sampled_from(["CNY", "CNY", "CNY", "USD"])),
+        **SHOP,
+        "channel_order_id": draw(orders),
+        "currency": draw(st.sampled_from(["CNY", "CNY", "CNY", "USD"])),
         "status": draw(st.sampled_from(["created", "paid", "paid", "shipped", "completed", "cancelled", "mystery"])),
         "order_type": draw(st.sampled_from([None, None, "cod", "presale", "test", "pickup"])),
-        "payable_amount": draw(cents), "created_at": at(created), "paid_at": at(draw(maybe(hours))),
-        "cancelled_at": at(draw(maybe(hours))), "platform_txn_id": draw(transactions),
-        "internal_order_id": draw(st.sampled_from([None, "I1", "I2"])), "item_quantity": draw(maybe(st.integers(1, 3))),
-        "buyer_ref": draw(st.sampled_from([None, "B1", "B2"])), "buyer_account": draw(st.sampled_from([None, "ann", "bob"])),
-        "platform_discount_amount": draw(st.sampled_from([None, "1.00"])), "buyer_note": draw(st.sampled_from([None, "x", "y"])),
+        "payable_amount": draw(cents),
+        "created_at": at(created),
+        "paid_at": at(draw(maybe(hours))),
+        "cancelled_at": at(draw(maybe(hours))),
+        "platform_txn_id": draw(transactions),
+        "internal_order_id": draw(st.sampled_from([None, "I1", "I2"])),
+        "item_quantity": draw(maybe(st.integers(1, 3))),
+        "buyer_ref": draw(st.sampled_from([None, "B1", "B2"])),
+        "buyer_account": draw(st.sampled_from([None, "ann", "bob"])),
+        "platform_discount_amount": draw(st.sampled_from([None, "1.00"])),
+        "buyer_note": draw(st.sampled_from([None, "x", "y"])),
         "exported_at": at(48 + draw(hours)),
     }
 
 
 @st.composite
 def line_rows(draw: st.DrawFn) -> dict[str, Any]:
-    return {**SHOP, "channel_order_id": draw(orders), "sub_order_id": draw(st.sampled_from([None, "U1", "U2"])),
-            "sku": draw(skus), "quantity": draw(st.integers(1, 3)), "payable_amount": draw(cents),
-            "line_status": draw(st.sampled_from([None, None, "paid", "cancelled"]))}
+    return {
+        **SHOP,
+        "channel_order_id": draw(orders),
+        "sub_order_id": draw(st.sampled_from([None, "U1", "U2"])),
+        "sku": draw(skus),
+        "quantity": draw(st.integers(1, 3)),
+        "payable_amount": draw(cents),
+        "line_status": draw(st.sampled_from([None, None, "paid", "cancelled"])),
+    }
 
 
 @st.composite
 def payment_rows(draw: st.DrawFn) -> dict[str, Any]:
-    kind = draw(st.sampled_from(["receipt", "receipt", "receipt", "deposit", "balance", "refund", "subsidy", "fee", "payout", "adjustment"]))
+    kind = draw(
+        st.sampled_from(
+            ["receipt", "receipt", "receipt", "deposit", "balance", "refund", "subsidy", "fee", "payout", "adjustment"]
+        )
+    )
     minus = kind in ("refund", "fee", "payout")
     named = draw(st.sampled_from([*ORDERS, None, None, "U1", "I1", "nobody"]))
-    return {"account": draw(st.sampled_from(["acc", "other"])), "payment_id": f"P{draw(st.integers(1, 8))}", "kind": kind,
-            "amount": ("-" if minus else "") + draw(cents), "currency": "CNY", "occurred_at": at(draw(hours)),
-            "channel_order_id": named, **(SHOP if draw(st.booleans()) else {"channel": None, "shop_id": None}),
-            "platform_txn_id": draw(transactions), "merged_payment_id": draw(transactions)}
+    return {
+        "account": draw(st.sampled_from(["acc", "other"])),
+        "payment_id": f"P{draw(st.integers(1, 8))}",
+        "kind": kind,
+        "amount": ("-" if minus else "") + draw(cents),
+        "currency": "CNY",
+        "occurred_at": at(draw(hours)),
+        "channel_order_id": named,
+        **(SHOP if draw(st.booleans()) else {"channel": None, "shop_id": None}),
+        "platform_txn_id": draw(transactions),
+        "merged_payment_id": draw(transactions),
+    }
 
 
 @st.composite
 def shipment_rows(draw: st.DrawFn) -> dict[str, Any]:
-    return {"warehouse_id": "H1", "outbound_id": f"O{draw(st.integers(1, 3))}", **SHOP,
-            "shop_id": draw(st.sampled_from(["main", "main", "erp"])),
-            "channel_order_id": draw(st.sampled_from([*ORDERS, "U1", "I1", "nobody"])), "sku": draw(skus),
-            "quantity": draw(st.integers(1, 3)), "waybill_id": draw(waybills), "courier_code": "sf", "shipped_at": at(draw(maybe(hours)))}
+    return {
+        "warehouse_id": "H1",
+        "outbound_id": f"O{draw(st.integers(1, 3))}",
+        **SHOP,
+        "shop_id": draw(st.sampled_from(["main", "main", "erp"])),
+        "channel_order_id": draw(st.sampled_from([*ORDERS, "U1", "I1", "nobody"])),
+        "sku": draw(skus),
+        "quantity": draw(st.integers(1, 3)),
+        "waybill_id": draw(waybills),
+        "courier_code": "sf",
+        "shipped_at": at(draw(maybe(hours))),
+    }
 
 
 @st.composite
 def tracking_rows(draw: st.DrawFn) -> dict[str, Any]:
-    return {"courier_code": "sf", "waybill_id": draw(waybills.filter(bool)), "occurred_at": at(draw(hours)),
-            "status_code": draw(st.sampled_from(["collected", "in_transit", "delivered", "returning", "returned_to_sender"])),
-            "description": draw(st.sampled_from(["scan", "扫描"])),
-            "channel_order_id": draw(st.sampled_from([None, "A1"])), **SHOP}
+    return {
+        "courier_code": "sf",
+        "waybill_id": draw(waybills.filter(bool)),
+        "occurred_at": at(draw(hours)),
+        "status_code": draw(st.sampled_from(["collected", "in_transit", "delivered", "returning", "returned_to_sender"])),
+        "description": draw(st.sampled_from(["scan", "扫描"])),
+        "channel_order_id": draw(st.sampled_from([None, "A1"])),
+        **SHOP,
+    }
 
 
 @st.composite
 def return_rows(draw: st.DrawFn) -> dict[str, Any]:
-    return {"return_id": f"R{draw(st.integers(1, 3))}", **SHOP, "channel_order_id": draw(orders),
-            "kind": draw(st.sampled_from(["refund_only", "return_refund", "exchange"])), "requested_at": at(draw(hours)),
-            "status": draw(st.sampled_from(["requested", "approved", "received", "refunded", "rejected", "closed"])),
-            "quantity": draw(maybe(st.integers(1, 2))), "received_at": at(draw(maybe(hours))), "refunded_at": at(draw(maybe(hours))),
-            "refund_amount": draw(maybe(cents))}
+    return {
+        "return_id": f"R{draw(st.integers(1, 3))}",
+        **SHOP,
+        "channel_order_id": draw(orders),
+        "kind": draw(st.sampled_from(["refund_only", "return_refund", "exchange"])),
+        "requested_at": at(draw(hours)),
+        "status": draw(st.sampled_from(["requested", "approved", "received", "refunded", "rejected", "closed"])),
+        "quantity": draw(maybe(st.integers(1, 2))),
+        "received_at": at(draw(maybe(hours))),
+        "refunded_at": at(draw(maybe(hours))),
+        "refund_amount": draw(maybe(cents)),
+    }
 
 
 @st.composite
 def product_rows(draw: st.DrawFn) -> dict[str, Any]:
-    return {"sku": draw(skus), "title": draw(st.sampled_from(["Tea", "Pot", None])), "category": draw(st.sampled_from(["c1", "c2", None]))}
+    return {
+        "sku": draw(skus),
+        "title": draw(st.sampled_from(["Tea", "Pot", None])),
+        "category": draw(st.sampled_from(["c1", "c2", None])),
+    }
 
 
 @st.composite
 def buyer_rows(draw: st.DrawFn) -> dict[str, Any]:
-    return {"channel": "taobao", "buyer_ref": draw(st.sampled_from(["B1", "B2"])), "buyer_account": draw(st.sampled_from(["ann", "bob"])),
-            "province": draw(st.sampled_from([None, "上海"]))}
+    return {
+        "channel": "taobao",
+        "buyer_ref": draw(st.sampled_from(["B1", "B2"])),
+        "buyer_account": draw(st.sampled_from(["ann", "bob"])),
+        "province": draw(st.sampled_from([None, "上海"])),
+    }
 
 
 @st.composite
 def discount_rows(draw: st.DrawFn) -> dict[str, Any]:
-    return {**SHOP, "channel_order_id": draw(orders), "funder": draw(st.sampled_from(["merchant", "platform"])), "scope": "order",
-            "amount": draw(cents), "promotion_id": draw(st.sampled_from([None, "M1"]))}
+    return {
+        **SHOP,
+        "channel_order_id": draw(orders),
+        "funder": draw(st.sampled_from(["merchant", "platform"])),
+        "scope": "order",
+        "amount": draw(cents),
+        "promotion_id": draw(st.sampled_from([None, "M1"])),
+    }
 
 
 def category_rows() -> st.SearchStrategy:
@@ -129,16 +189,30 @@ def category_rows() -> st.SearchStrategy:
 
 
 def promotion_rows() -> st.SearchStrategy:
-    return st.fixed_dictionaries({"promotion_id": st.just("M1"), "name": st.just("m"), "kind": st.sampled_from(["coupon", "flash_sale"]),
-                                  "starts_at": st.just(at(0)), "ends_at": st.just(at(90))})
+    return st.fixed_dictionaries(
+        {
+            "promotion_id": st.just("M1"),
+            "name": st.just("m"),
+            "kind": st.sampled_from(["coupon", "flash_sale"]),
+            "starts_at": st.just(at(0)),
+            "ends_at": st.just(at(90)),
+        }
+    )
 
 
 #: Entity -> its rows, how many a world has at most, and the column whose cell a bad row spoils.
 ENTITIES = {
-    "orders": (order_rows(), 8, "payable_amount"), "order_lines": (line_rows(), 6, "quantity"), "payments": (payment_rows(), 8, "amount"),
-    "shipments": (shipment_rows(), 5, "quantity"), "tracking": (tracking_rows(), 5, "occurred_at"), "returns": (return_rows(), 3, "requested_at"),
-    "products": (product_rows(), 3, None), "buyers": (buyer_rows(), 2, None), "discounts": (discount_rows(), 2, "amount"),
-    "categories": (category_rows(), 1, None), "promotions": (promotion_rows(), 1, None),
+    "orders": (order_rows(), 8, "payable_amount"),
+    "order_lines": (line_rows(), 6, "quantity"),
+    "payments": (payment_rows(), 8, "amount"),
+    "shipments": (shipment_rows(), 5, "quantity"),
+    "tracking": (tracking_rows(), 5, "occurred_at"),
+    "returns": (return_rows(), 3, "requested_at"),
+    "products": (product_rows(), 3, None),
+    "buyers": (buyer_rows(), 2, None),
+    "discounts": (discount_rows(), 2, "amount"),
+    "categories": (category_rows(), 1, None),
+    "promotions": (promotion_rows(), 1, None),
 }
 
 

@@ -30,8 +30,15 @@ class Book:
 
     def order(self, number: str, due: object, status: str = "paid", age: float = 5, **more: Any) -> None:
         self.rows["orders"].append(
-            {**self.shop, "channel_order_id": number, "status": status, "currency": self.currency, "payable_amount": due,
-             "created_at": ago(age), **more}
+            {
+                **self.shop,
+                "channel_order_id": number,
+                "status": status,
+                "currency": self.currency,
+                "payable_amount": due,
+                "created_at": ago(age),
+                **more,
+            }
         )
 
     def line(self, number: str, quantity: object = 1, sku: str = "S1", **more: Any) -> None:
@@ -41,28 +48,59 @@ class Book:
         self.count += 1
         shop = self.shop if number else {}
         self.rows["payments"].append(
-            {"account": "acc", "payment_id": f"P{self.count}", "kind": kind, "amount": amount, "currency": self.currency,
-             "occurred_at": ago(age), "channel_order_id": number, **shop, **more}
+            {
+                "account": "acc",
+                "payment_id": f"P{self.count}",
+                "kind": kind,
+                "amount": amount,
+                "currency": self.currency,
+                "occurred_at": ago(age),
+                "channel_order_id": number,
+                **shop,
+                **more,
+            }
         )
 
     def ship(self, number: str, quantity: object = 1, age: float = 4, sku: str = "S1", **more: Any) -> None:
         self.count += 1
         self.rows["shipments"].append(
-            {"warehouse_id": "W1", "outbound_id": f"OUT-{number}", **self.shop, "channel_order_id": number, "sku": sku,
-             "quantity": quantity, "waybill_id": f"WB-{number}", "courier_code": "sf", "shipped_at": ago(age), **more}
+            {
+                "warehouse_id": "W1",
+                "outbound_id": f"OUT-{number}",
+                **self.shop,
+                "channel_order_id": number,
+                "sku": sku,
+                "quantity": quantity,
+                "waybill_id": f"WB-{number}",
+                "courier_code": "sf",
+                "shipped_at": ago(age),
+                **more,
+            }
         )
 
     def track(self, waybill: str, status: str, age: float = 3, description: str | None = None) -> None:
         self.rows["tracking"].append(
-            {"courier_code": "sf", "waybill_id": waybill, "status_code": status, "description": description or status,
-             "occurred_at": ago(age)}
+            {
+                "courier_code": "sf",
+                "waybill_id": waybill,
+                "status_code": status,
+                "description": description or status,
+                "occurred_at": ago(age),
+            }
         )
 
     def case(self, number: str, kind: str, status: str, age: float = 2, **more: Any) -> None:
         self.count += 1
         self.rows["returns"].append(
-            {"return_id": f"R{self.count}", **self.shop, "channel_order_id": number, "kind": kind, "status": status,
-             "requested_at": ago(age), **more}
+            {
+                "return_id": f"R{self.count}",
+                **self.shop,
+                "channel_order_id": number,
+                "kind": kind,
+                "status": status,
+                "requested_at": ago(age),
+                **more,
+            }
         )
 
     def land(self, home: Home, prefix: str = "") -> None:

@@ -54,8 +54,11 @@ def kill_when(home: Home, ready: Callable[[float], bool]) -> bool:
 
 def orders_published(home: Home) -> tuple[int, int, int]:
     """(orders, orders in the match, orders paid): read from the published file; fails when it cannot be read."""
-    return query(home, "SELECT (SELECT count(*) FROM orders.orders), count(*) FILTER (WHERE has_order), count(paid_amount) "
-                       "FROM reconciliation.three_way_match")[0]
+    return query(
+        home,
+        "SELECT (SELECT count(*) FROM orders.orders), count(*) FILTER (WHERE has_order), count(paid_amount) "
+        "FROM reconciliation.three_way_match",
+    )[0]
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +102,7 @@ def test_a_run_killed_while_it_publishes_leaves_old_or_new_and_is_completed(
     template: Home, undisturbed: tuple[Home, float], tmp_path: Path
 ) -> None:
     """Killed when the new file is there, when the swap is done, and just after: the seams of publishing."""
+
     def new_file(home: Home) -> bool:
         return any(home.published.glob(".orders-*.duckdb"))
 
@@ -120,7 +124,9 @@ def test_a_run_killed_while_it_publishes_leaves_old_or_new_and_is_completed(
         assert not list(home.published.glob(".orders-*")), "what the killed run left beside the published file is gone"
 
 
-def test_a_first_run_that_is_killed_publishes_nothing_or_all(template: Home, undisturbed: tuple[Home, float], tmp_path: Path) -> None:
+def test_a_first_run_that_is_killed_publishes_nothing_or_all(
+    template: Home, undisturbed: tuple[Home, float], tmp_path: Path
+) -> None:
     home = new_home(tmp_path / "home")
     shutil.copytree(template.landing, home.landing, dirs_exist_ok=True)
     chance = random.Random(11)

@@ -36,6 +36,7 @@ while not Path(stop).exists():
         seen.append(list(state))
     except Exception as error:
         seen.append(repr(error))
+    time.sleep(0.01)
 Path(out).write_text(json.dumps(seen))
 """
 

@@ -556,7 +556,14 @@ def returned_and_refunded(b: Book, n: str) -> None:
 
 @story("TW-17", "MATCHED", "three_way_equal")
 def settlement_in_its_parts(b: Book, n: str) -> None:
-    b.order(n, "250.00", "completed", list_amount="300.00", merchant_discount_amount="30.00", platform_discount_amount="20.00")
+    b.order(
+        n,
+        "250.00",
+        "completed",
+        list_amount="300.00",
+        merchant_discount_amount="30.00",
+        platform_discount_amount="20.00",
+    )
     b.line(n, 1, list_amount="300.00")
     b.ship(n, 1)
     b.pay(n, "250.00")
@@ -567,8 +574,15 @@ def settlement_in_its_parts(b: Book, n: str) -> None:
 
 @story("TW-17", "MATCHED", "three_way_equal")
 def settlement_with_the_payout_told_as_income(b: Book, n: str) -> None:
-    b.order(n, "250.00", "delivered", list_amount="300.00", merchant_discount_amount="30.00", platform_discount_amount="20.00",
-            paid_amount="250.00")
+    b.order(
+        n,
+        "250.00",
+        "delivered",
+        list_amount="300.00",
+        merchant_discount_amount="30.00",
+        platform_discount_amount="20.00",
+        paid_amount="250.00",
+    )
     b.line(n, 1)
     b.ship(n, 1)
     b.track(f"WB-{n}", "delivered", 2)
@@ -580,7 +594,14 @@ def settlement_with_the_payout_told_as_income(b: Book, n: str) -> None:
 
 @story("subsidy short", "MISMATCH", "subsidy_diff")
 def platform_pays_back_less_than_its_coupon(b: Book, n: str) -> None:
-    b.order(n, "250.00", "completed", list_amount="300.00", merchant_discount_amount="30.00", platform_discount_amount="20.00")
+    b.order(
+        n,
+        "250.00",
+        "completed",
+        list_amount="300.00",
+        merchant_discount_amount="30.00",
+        platform_discount_amount="20.00",
+    )
     b.line(n, 1)
     b.ship(n, 1)
     b.pay(n, "250.00")

@@ -77,8 +77,12 @@ TOLERANCES = [
     ("TOL-12", "157.0", "151.44", "0", ("MISMATCH", "under_paid"), "-5.56"),
     ("TOL-15", "100", "100", "0", ("MATCHED", "three_way_equal"), "0"),
 ]
-WORDS = {"SHORT": ("MISMATCH", "under_paid"), "OVER": ("MISMATCH", "over_paid"), "MATCHED": ("MATCHED", "three_way_equal"),
-         "MATCHED_WITHIN_TOLERANCE": ("MATCHED_WITHIN_TOLERANCE", "tolerance")}
+WORDS = {
+    "SHORT": ("MISMATCH", "under_paid"),
+    "OVER": ("MISMATCH", "over_paid"),
+    "MATCHED": ("MATCHED", "three_way_equal"),
+    "MATCHED_WITHIN_TOLERANCE": ("MATCHED_WITHIN_TOLERANCE", "tolerance"),
+}
 
 
 @pytest.mark.parametrize("case", TOLERANCES, ids=[c[0] for c in TOLERANCES])
@@ -102,8 +106,13 @@ def test_the_tolerance_cases_are_those_of_the_vectors(shared: Callable[[str], Pa
 
 def test_the_default_tolerance_is_five_cents_inclusive(home: Home) -> None:
     book = Book()
-    expected = {"99.95": "MATCHED_WITHIN_TOLERANCE", "100.05": "MATCHED_WITHIN_TOLERANCE", "99.94": "MISMATCH",
-                "100.06": "MISMATCH", "100.00": "MATCHED"}
+    expected = {
+        "99.95": "MATCHED_WITHIN_TOLERANCE",
+        "100.05": "MATCHED_WITHIN_TOLERANCE",
+        "99.94": "MISMATCH",
+        "100.06": "MISMATCH",
+        "100.00": "MATCHED",
+    }
     for paid in expected:
         sold(book, f"O-{paid}", "100.00", paid)
     assert {n.removeprefix("O-"): row["status"] for n, row in book.match(home).items()} == expected
@@ -112,11 +121,20 @@ def test_the_default_tolerance_is_five_cents_inclusive(home: Home) -> None:
 # ---- recon_match_rules.csv
 
 RULES = [
-    ("AMT-01", "100", "100", "0", True), ("AMT-03", "100", "99.99", "0", False), ("AMT-04", "100", "150", "0.5", True),
-    ("AMT-05", "100", "50", "0.5", True), ("AMT-06", "100", "150.0001", "0.5", False), ("AMT-07", "100", "49.9999", "0.5", False),
-    ("AMT-08", "200", "250", "0.25", True), ("AMT-10", "0", "0", "0", True), ("AMT-11", "0", "5", "0.5", False),
-    ("AMT-15", "100", "101.001", "0.01", False), ("AMT-16", "-100", "-100", "0.01", True), ("AMT-18", "-100", "-150", "0.01", False),
-    ("AMT-19", "101", "100", "0.01", True), ("AMT-20", "101.02", "100", "0.01", False),
+    ("AMT-01", "100", "100", "0", True),
+    ("AMT-03", "100", "99.99", "0", False),
+    ("AMT-04", "100", "150", "0.5", True),
+    ("AMT-05", "100", "50", "0.5", True),
+    ("AMT-06", "100", "150.0001", "0.5", False),
+    ("AMT-07", "100", "49.9999", "0.5", False),
+    ("AMT-08", "200", "250", "0.25", True),
+    ("AMT-10", "0", "0", "0", True),
+    ("AMT-11", "0", "5", "0.5", False),
+    ("AMT-15", "100", "101.001", "0.01", False),
+    ("AMT-16", "-100", "-100", "0.01", True),
+    ("AMT-18", "-100", "-150", "0.01", False),
+    ("AMT-19", "101", "100", "0.01", True),
+    ("AMT-20", "101.02", "100", "0.01", False),
 ]
 
 
@@ -127,10 +145,14 @@ def test_an_amount_matches_on_the_bound_and_not_past_it(judged: dict[str, dict[s
 
 
 def test_the_amount_cases_are_those_of_the_vectors(shared: Callable[[str], Path]) -> None:
-    vectors = {k: v for k, v in read_csv(shared("vectors/recon_match_rules.csv")).items() if v["operator"] == "equals" and k[:3] == "AMT"}
+    vectors = {
+        k: v for k, v in read_csv(shared("vectors/recon_match_rules.csv")).items() if v["operator"] == "equals" and k[:3] == "AMT"
+    }
     for name, due, paid, fraction, match in RULES:
         v = vectors.pop(name)
-        assert (Decimal(v["internal"]), Decimal(v["external"]), Decimal(v["tolerance"])) == tuple(map(Decimal, (due, paid, fraction)))
+        assert (Decimal(v["internal"]), Decimal(v["external"]), Decimal(v["tolerance"])) == tuple(
+            map(Decimal, (due, paid, fraction))
+        )
         assert (v["our_match"] == "True") is match, name
     assert not vectors
 
@@ -173,13 +195,20 @@ def group(home: Home, dues: list[str], payments: list[str], ratio: str = "0.01",
     return list(book.match(home).values())
 
 
-@pytest.mark.parametrize(("dues", "payments", "status"), [
-    (["100", "150", "53"], ["300"], "MATCHED_WITHIN_TOLERANCE"),       # 3 of 3.03 allowed
-    (["100", "150", "54"], ["300"], "MISMATCH"),                       # GRP-02: 4 of 3.04
-    (["303"], ["100", "150", "53"], "MATCHED"),                        # GRP-03
-    (["100.25", "199.75"], ["300.00"], "MATCHED"),                     # GRP-04
-    (["50", "50", "50", "50", "50"], ["50", "50", "50", "50", "50"], "MATCHED"),  # GRP-15: five to five, no arbitrary pairing
-])
+@pytest.mark.parametrize(
+    ("dues", "payments", "status"),
+    [
+        (["100", "150", "53"], ["300"], "MATCHED_WITHIN_TOLERANCE"),  # 3 of 3.03 allowed
+        (["100", "150", "54"], ["300"], "MISMATCH"),  # GRP-02: 4 of 3.04
+        (["303"], ["100", "150", "53"], "MATCHED"),  # GRP-03
+        (["100.25", "199.75"], ["300.00"], "MATCHED"),  # GRP-04
+        (
+            ["50", "50", "50", "50", "50"],
+            ["50", "50", "50", "50", "50"],
+            "MATCHED",
+        ),  # GRP-15: five to five, no arbitrary pairing
+    ],
+)
 def test_a_declared_group_changes_state_at_once(home: Home, dues: list[str], payments: list[str], status: str) -> None:
     rows = group(home, dues, payments)
     assert [r["status"] for r in rows] == [status] * len(dues)
@@ -228,19 +257,67 @@ def test_a_combination_that_nobody_declared_is_not_guessed(home: Home) -> None:
 
 def test_a_payment_of_the_last_minute_is_timing_and_then_a_match(home: Home) -> None:
     paid_at = datetime.fromisoformat("2026-01-31T23:58:00+08:00")
-    order = {"channel": "taobao", "shop_id": "main", "channel_order_id": "O1", "currency": "CNY", "payable_amount": "80.00",
-             "created_at": paid_at.isoformat(), "paid_at": paid_at.isoformat()}
+    order = {
+        "channel": "taobao",
+        "shop_id": "main",
+        "channel_order_id": "O1",
+        "currency": "CNY",
+        "payable_amount": "80.00",
+        "created_at": paid_at.isoformat(),
+        "paid_at": paid_at.isoformat(),
+    }
     land(home, "o", [{**order, "status": "paid"}])
     run(home, paid_at + timedelta(hours=9))
     assert verdicts(home)["O1"] == ("TIMING", "payment_file_pending")
-    land(home, "p", [{"account": "a", "payment_id": "P1", "kind": "receipt", "amount": "80.00", "currency": "CNY",
-                      "occurred_at": paid_at.isoformat(), "business_on": "2026-02-01", "channel": "taobao", "shop_id": "main",
-                      "channel_order_id": "O1"}])
-    land(home, "s", [{"warehouse_id": "W", "outbound_id": "1", "channel": "taobao", "shop_id": "main", "channel_order_id": "O1",
-                      "sku": "S", "quantity": 1, "waybill_id": "w1", "courier_code": "sf",
-                      "shipped_at": (paid_at + timedelta(hours=12)).isoformat()}])
-    land(home, "t", [{"courier_code": "sf", "waybill_id": "w1", "status_code": "delivered", "description": "已签收",
-                      "occurred_at": (paid_at + timedelta(days=2)).isoformat()}])
+    land(
+        home,
+        "p",
+        [
+            {
+                "account": "a",
+                "payment_id": "P1",
+                "kind": "receipt",
+                "amount": "80.00",
+                "currency": "CNY",
+                "occurred_at": paid_at.isoformat(),
+                "business_on": "2026-02-01",
+                "channel": "taobao",
+                "shop_id": "main",
+                "channel_order_id": "O1",
+            }
+        ],
+    )
+    land(
+        home,
+        "s",
+        [
+            {
+                "warehouse_id": "W",
+                "outbound_id": "1",
+                "channel": "taobao",
+                "shop_id": "main",
+                "channel_order_id": "O1",
+                "sku": "S",
+                "quantity": 1,
+                "waybill_id": "w1",
+                "courier_code": "sf",
+                "shipped_at": (paid_at + timedelta(hours=12)).isoformat(),
+            }
+        ],
+    )
+    land(
+        home,
+        "t",
+        [
+            {
+                "courier_code": "sf",
+                "waybill_id": "w1",
+                "status_code": "delivered",
+                "description": "已签收",
+                "occurred_at": (paid_at + timedelta(days=2)).isoformat(),
+            }
+        ],
+    )
     run(home, paid_at + timedelta(days=3))
     assert verdicts(home)["O1"] == ("MATCHED", "three_way_equal")
     assert query(home, "SELECT CAST(business_on AS VARCHAR) FROM payments.transactions") == [("2026-02-01",)]
@@ -253,6 +330,7 @@ HEADER = ("channel", "shop_id", "channel_order_id", "status", "currency", "payab
 
 def workbook(path: Path, rows: list[tuple]) -> None:
     """A minimal xlsx: text cells inline, numbers as numbers."""
+
     def cell(column: int, row: int, value: object) -> str:
         place = f"{chr(65 + column)}{row}"
         if isinstance(value, str):
@@ -264,15 +342,26 @@ def workbook(path: Path, rows: list[tuple]) -> None:
     relations = 'xmlns="http://schemas.openxmlformats.org/package/2006/relationships"'
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     with zipfile.ZipFile(path, "w") as book:
-        book.writestr("[Content_Types].xml", '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
-                      '<Default Extension="xml" ContentType="application/xml"/><Default Extension="rels" '
-                      'ContentType="application/vnd.openxmlformats-package.relationships+xml"/></Types>')
-        book.writestr("_rels/.rels", f'<Relationships {relations}><Relationship Id="r1" Type="{office}/officeDocument" '
-                      'Target="xl/workbook.xml"/></Relationships>')
-        book.writestr("xl/workbook.xml", f'<workbook {space} xmlns:r="{office}"><sheets><sheet name="S" sheetId="1" r:id="r1"/>'
-                      "</sheets></workbook>")
-        book.writestr("xl/_rels/workbook.xml.rels", f'<Relationships {relations}><Relationship Id="r1" Type="{office}/worksheet" '
-                      'Target="worksheets/sheet1.xml"/></Relationships>')
+        book.writestr(
+            "[Content_Types].xml",
+            '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
+            '<Default Extension="xml" ContentType="application/xml"/><Default Extension="rels" '
+            'ContentType="application/vnd.openxmlformats-package.relationships+xml"/></Types>',
+        )
+        book.writestr(
+            "_rels/.rels",
+            f'<Relationships {relations}><Relationship Id="r1" Type="{office}/officeDocument" '
+            'Target="xl/workbook.xml"/></Relationships>',
+        )
+        book.writestr(
+            "xl/workbook.xml",
+            f'<workbook {space} xmlns:r="{office}"><sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>',
+        )
+        book.writestr(
+            "xl/_rels/workbook.xml.rels",
+            f'<Relationships {relations}><Relationship Id="r1" Type="{office}/worksheet" '
+            'Target="worksheets/sheet1.xml"/></Relationships>',
+        )
         book.writestr("xl/worksheets/sheet1.xml", f"<worksheet {space}><sheetData>{body}</sheetData></worksheet>")
 
 
@@ -298,7 +387,10 @@ def test_a_number_whose_tail_became_zeros_is_set_aside(home: Home) -> None:
 def test_a_long_number_read_from_a_number_cell_is_set_aside(home: Home) -> None:
     """ID-01: a spreadsheet keeps fifteen digits; text cells of the same look are right."""
     row = ("taobao", "main", "999032320001880", "paid", "CNY", "10.00", ago(1))
-    workbook(home.landing / "orders.xlsx", [HEADER, (*row[:2], 999032320001880, *row[3:]), (*row[:2], "999032320001990", *row[3:])])
+    workbook(
+        home.landing / "orders.xlsx",
+        [HEADER, (*row[:2], 999032320001880, *row[3:]), (*row[:2], "999032320001990", *row[3:])],
+    )
     run(home, AS_OF)
     assert query(home, "SELECT channel_order_id FROM orders.orders") == [("999032320001990",)]
     assert query(home, "SELECT reason, field FROM ops.quarantine") == [("id_precision", "channel_order_id")]
@@ -323,7 +415,14 @@ def test_blanks_inside_a_key_do_not_make_it_another_key(home: Home) -> None:
 
 
 def test_white_space_in_a_text_is_no_second_payment(home: Home) -> None:
-    payment = {"account": "acc", "payment_id": "P1", "kind": "receipt", "amount": "50.00", "currency": "CNY", "occurred_at": ago(3)}
+    payment = {
+        "account": "acc",
+        "payment_id": "P1",
+        "kind": "receipt",
+        "amount": "50.00",
+        "currency": "CNY",
+        "occurred_at": ago(3),
+    }
     land(home, "one", [{**payment, "description": "BRANDHEROES\r\nURSPRUNGLIGT"}])
     land(home, "two", [{**payment, "description": "BRANDHEROES URSPRUNGLIGT"}])
     run(home, AS_OF)
@@ -331,9 +430,20 @@ def test_white_space_in_a_text_is_no_second_payment(home: Home) -> None:
 
 
 STATUS_WORDS = {
-    "Cancelled": "cancelled", "Canceled": "cancelled", "CANCELLED": "cancelled", "partially_refunded": "paid",
-    "PENDING_PAYMENT": "pending_payment", "CREATED": "pending_payment", "PAID": "paid", "ON_HOLD": "on_hold", "RELEASED": "released",
-    "SHIPPED": "shipped", "DELIVERED": "delivered", "COMPLETED": "completed", "EXPIRED": "expired", " Shipped ": "shipped",
+    "Cancelled": "cancelled",
+    "Canceled": "cancelled",
+    "CANCELLED": "cancelled",
+    "partially_refunded": "paid",
+    "PENDING_PAYMENT": "pending_payment",
+    "CREATED": "pending_payment",
+    "PAID": "paid",
+    "ON_HOLD": "on_hold",
+    "RELEASED": "released",
+    "SHIPPED": "shipped",
+    "DELIVERED": "delivered",
+    "COMPLETED": "completed",
+    "EXPIRED": "expired",
+    " Shipped ": "shipped",
     "no such word": "unmapped",
 }
 
@@ -367,10 +477,24 @@ def test_a_closed_order_is_finished_not_cancelled(home: Home) -> None:
 
 
 def export(home: Home, name: str, hours_ago: float, rows: list[tuple[str, str, str]]) -> None:
-    land(home, name, [
-        {"channel": "taobao", "shop_id": "main", "channel_order_id": number, "status": "paid", "currency": "CNY",
-         "payable_amount": amount, "buyer_note": note, "created_at": ago(5), "exported_at": ago(hours=hours_ago)}
-        for number, amount, note in rows])
+    land(
+        home,
+        name,
+        [
+            {
+                "channel": "taobao",
+                "shop_id": "main",
+                "channel_order_id": number,
+                "status": "paid",
+                "currency": "CNY",
+                "payable_amount": amount,
+                "buyer_note": note,
+                "created_at": ago(5),
+                "exported_at": ago(hours=hours_ago),
+            }
+            for number, amount, note in rows
+        ],
+    )
 
 
 def test_rows_are_identical_modified_or_added_between_exports(home: Home) -> None:
@@ -380,8 +504,11 @@ def test_rows_are_identical_modified_or_added_between_exports(home: Home) -> Non
     run(home, AS_OF)
     versions = query(home, "SELECT channel_order_id, max(version_number) FROM orders.order_versions GROUP BY 1 ORDER BY 1")
     assert versions == [("1", 1), ("2", 2), ("3", 1), ("4", 1)]
-    changes = query(home, "SELECT o.channel_order_id, c.field, c.old_value, c.new_value FROM orders.order_changes c "
-                          "JOIN orders.orders o USING (order_guid) ORDER BY ALL")
+    changes = query(
+        home,
+        "SELECT o.channel_order_id, c.field, c.old_value, c.new_value FROM orders.order_changes c "
+        "JOIN orders.orders o USING (order_guid) ORDER BY ALL",
+    )
     assert changes == [("2", "buyer_note", "klm", "values"), ("2", "payable_amount", "2.00", "2.50")]
 
 
@@ -390,7 +517,10 @@ def test_a_row_without_its_key_is_refused(home: Home) -> None:
     export(home, "a", 5, [("", "1.00", "abc"), ("", "1.00", "hij"), ("3", "3.00", "nop")])
     run(home, AS_OF)
     assert query(home, "SELECT channel_order_id FROM orders.orders") == [("3",)]
-    assert query(home, "SELECT reason, field FROM ops.quarantine ORDER BY row_number") == [("required_missing", "channel_order_id")] * 2
+    assert (
+        query(home, "SELECT reason, field FROM ops.quarantine ORDER BY row_number")
+        == [("required_missing", "channel_order_id")] * 2
+    )
 
 
 def test_a_duplicate_key_is_reported_once_without_fan_out(home: Home) -> None:
@@ -423,10 +553,17 @@ def test_equal_rows_twice_in_a_file_are_counted_and_taken_once(home: Home) -> No
 def test_every_vector_of_these_files_is_told_here(shared: Callable[[str], Path]) -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     left_out = {
-        "GRP-05", "GRP-06", "GRP-10", "GRP-16",  # concurrency, suggestions and vouchers of the ledgers they were found in
+        "GRP-05",
+        "GRP-06",
+        "GRP-10",
+        "GRP-16",  # concurrency, suggestions and vouchers of the ledgers they were found in
         "DIF-06",  # a comparison of floating point columns between two data frames
     }
-    names = {v["id"] for f in ("recon_grouping", "row_diff_status") for v in yaml.safe_load(shared(f"vectors/{f}.yaml").read_text("utf-8"))}
+    names = {
+        v["id"]
+        for f in ("recon_grouping", "row_diff_status")
+        for v in yaml.safe_load(shared(f"vectors/{f}.yaml").read_text("utf-8"))
+    }
     names |= set(read_csv(shared("vectors/ingest_identifiers.csv")))
     assert {n for n in names if n not in text} <= left_out
 
@@ -436,4 +573,7 @@ def test_a_home_may_set_its_own_absolute_tolerance(home: Home) -> None:
     book = Book()
     sold(book, "O1", "100.00", "99.00")
     sold(book, "O2", "100.00", "98.99")
-    assert {n: row["status"] for n, row in book.match(home).items()} == {"O1": "MATCHED_WITHIN_TOLERANCE", "O2": "MISMATCH"}
+    assert {n: row["status"] for n, row in book.match(home).items()} == {
+        "O1": "MATCHED_WITHIN_TOLERANCE",
+        "O2": "MISMATCH",
+    }
