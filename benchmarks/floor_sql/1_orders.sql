@@ -87,7 +87,7 @@ FROM shopify WHERE "Financial Status" IS NOT NULL;
 
 INSERT INTO seen BY NAME
 SELECT CAST(exported_at AS TIMESTAMPTZ) AS exported_at, guid(channel, shop_id, channel_order_id) AS order_guid, channel,
-    shop_id, channel_order_id, platform_txn_id, internal_order_id, order_type, status, currency,
+    shop_id, channel_order_id, platform_txn_id, internal_order_id, order_type, status, status AS raw_status, currency,
     money(list_amount) AS list_amount, money(merchant_discount_amount) AS merchant_discount_amount,
     money(platform_discount_amount) AS platform_discount_amount, money(freight_amount) AS freight_amount,
     money(payable_amount) AS payable_amount, money(paid_amount) AS paid_amount, money(refunded_amount) AS refunded_amount,

@@ -125,7 +125,8 @@ def table_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether `schema.table` is there."""
     schema, table = name.split(".")
     found = connection.execute(
-        "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", [schema, table]
+        "SELECT 1 FROM information_schema.tables WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ?",
+        [schema, table],
     ).fetchone()
     return found is not None
 
@@ -134,7 +135,8 @@ def columns_of(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, st
     """Column name -> DuckDB type of `schema.table`, in order; empty when there is no such table."""
     schema, table = name.split(".")
     rows = connection.execute(
-        "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = ? AND table_name = ? "
+        "SELECT column_name, data_type FROM information_schema.columns "
+        "WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ? "
         "ORDER BY ordinal_position",
         [schema, table],
     ).fetchall()
