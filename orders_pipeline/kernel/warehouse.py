@@ -125,7 +125,8 @@ def table_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether `schema.table` is there."""
     schema, table = name.split(".")
     found = connection.execute(
-        "SELECT 1 FROM information_schema.tables WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ?",
+        "SELECT 1 FROM information_schema.tables "
+        "WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ?",
         [schema, table],
     ).fetchone()
     return found is not None
