@@ -16,5 +16,5 @@ def parse_as_of(text: str | None) -> datetime:
     except ValueError as error:
         raise Usage(f"--as-of '{text}' is no time; write for example 2026-02-20T09:00:00+08:00") from error
     if moment.tzinfo is None:
-        raise Usage(f"--as-of '{text}' has no offset; add one, for example {text}+08:00")
+        raise Usage(f"--as-of '{text}' has no offset; add one, for example {moment:%Y-%m-%dT%H:%M:%S}+08:00")
     return moment.astimezone(UTC)
