@@ -314,13 +314,23 @@ def _check_required(source: Source, block: Block, entity: Entity, origin: str) -
         )
 
 
-def rule_handles(rule: Mapping[str, Any]) -> list[str]:
-    """The column handles a field rule reads, in order."""
-    handles: list[str] = []
-    for key in ("from", "sum", "difference", "product", "concat", "credit", "debit", "negate", "absolute", "negative"):
+#: Operators whose value names the columns they work on.
+OPERATORS = ("from", "sum", "difference", "product", "concat", "credit", "debit", "negate", "absolute", "negative")
+
+
+def operands(rule: Mapping[str, Any]) -> list[str]:
+    """The handles a rule makes its value of, in order."""
+    found: list[str] = []
+    for key in OPERATORS:
         given = rule.get(key)
         if given is not None:
-            handles += [given] if isinstance(given, str) else list(given)
+            found += [given] if isinstance(given, str) else list(given)
+    return found
+
+
+def rule_handles(rule: Mapping[str, Any]) -> list[str]:
+    """Every column handle a rule reads: its operands, and those its conditions look at."""
+    handles = operands(rule)
     handles += list((rule.get("sign") or {}).get("minus", {}))
     for case in rule.get("first_match", ()):
         for key, value in (case.get("when") or {}).items():

@@ -29,7 +29,8 @@ from orders_pipeline.kernel.faults import BadInput, Transient
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.refresh import STATE, next_batch
 from orders_pipeline.kernel.settings import Settings
-from orders_pipeline.kernel.warehouse import literal, quote, transaction
+from orders_pipeline.kernel.sqltext import literal, quote
+from orders_pipeline.kernel.warehouse import transaction
 
 #: Key column of a raw table -> the kind of key a load touches.
 TOUCHES = {

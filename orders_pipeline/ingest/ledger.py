@@ -15,7 +15,7 @@ import duckdb
 
 from orders_pipeline.ingest.load import Outcome
 from orders_pipeline.kernel.faults import BadInput
-from orders_pipeline.kernel.warehouse import quote
+from orders_pipeline.kernel.sqltext import quote
 
 COLUMNS = (
     "file_id, path, source, channel, shop_id, sha256, size_bytes, encoding, status, reason, rows_read, rows_accepted, "
@@ -106,35 +106,23 @@ def count_repeats(connection: duckdb.DuckDBPyConnection, entity: str, source: st
     ).fetchall()[0][0]
     if not others:
         return
-    table = f"raw.{quote(entity)}"
-    connection.execute(
-        f"""CREATE OR REPLACE TEMP TABLE aged AS
-        WITH lines AS (SELECT DISTINCT file_id, row_number, row_hash FROM {table} WHERE source = $source),
-        shared AS (SELECT l.* FROM lines l WHERE l.row_hash IN (SELECT row_hash FROM lines WHERE file_id = $file))
-        SELECT s.file_id, row_number() OVER (PARTITION BY s.row_hash
+    aged = _aged(f"raw.{quote(entity)}")
+    values = {"file": file_id, "source": source}
+    affected = connection.execute(f"{aged} SELECT file_id FROM aged GROUP BY 1 HAVING max(age) > 1", values).fetchall()
+    for one in {str(r[0]) for r in affected} | {file_id} if affected else ():
+        connection.execute(
+            f"""UPDATE raw.files SET rows_duplicate = rows_repeated + n.older, rows_accepted =
+                rows_read - rows_quarantined - rows_repeated - n.older
+            FROM ({aged} SELECT count(*) AS older FROM aged WHERE age > 1 AND file_id = $file) n
+            WHERE raw.files.file_id = $file""",
+            {**values, "file": one},
+        )
+
+
+def _aged(table: str) -> str:
+    """CTEs that give `aged`: the lines a file ($file of $source) shares with any file, 1 for the oldest of equal ones."""
+    return f"""WITH lines AS (SELECT DISTINCT file_id, row_number, row_hash FROM {table} WHERE source = $source),
+        shared AS (SELECT l.* FROM lines l WHERE l.row_hash IN (SELECT row_hash FROM lines WHERE file_id = $file)),
+        aged AS (SELECT s.file_id, row_number() OVER (PARTITION BY s.row_hash
             ORDER BY f.exported_at NULLS FIRST, s.file_id, s.row_number) AS age
-        FROM shared s JOIN raw.files f ON s.file_id = f.file_id AND f.status = 'loaded'""",
-        {"file": file_id, "source": source},
-    )
-    affected = [r[0] for r in connection.execute("SELECT file_id FROM aged GROUP BY 1 HAVING max(age) > 1").fetchall()]
-    for one in {*affected} - {file_id} if affected else ():
-        _recount(connection, table, source, one)
-    if affected:
-        _recount(connection, table, source, file_id)
-
-
-def _recount(connection: duckdb.DuckDBPyConnection, table: str, source: str, file_id: str) -> None:
-    """Rows of one file that an older export already had, over all files of the source."""
-    connection.execute(
-        f"""UPDATE raw.files SET rows_duplicate = rows_repeated + n.older, rows_accepted =
-            rows_read - rows_quarantined - rows_repeated - n.older
-        FROM (
-            WITH lines AS (SELECT DISTINCT file_id, row_number, row_hash FROM {table} WHERE source = $source),
-            shared AS (SELECT l.* FROM lines l WHERE l.row_hash IN (SELECT row_hash FROM lines WHERE file_id = $file)),
-            aged AS (SELECT s.file_id, row_number() OVER (PARTITION BY s.row_hash
-                ORDER BY f.exported_at NULLS FIRST, s.file_id, s.row_number) AS age
-                FROM shared s JOIN raw.files f ON s.file_id = f.file_id AND f.status = 'loaded')
-            SELECT count(*) AS older FROM aged WHERE age > 1 AND file_id = $file
-        ) n WHERE raw.files.file_id = $file""",
-        {"file": file_id, "source": source},
-    )
+            FROM shared s JOIN raw.files f ON s.file_id = f.file_id AND f.status = 'loaded')"""

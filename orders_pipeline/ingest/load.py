@@ -24,7 +24,8 @@ from orders_pipeline.ingest.read import Loaded, NormalisedCsv, Table, discard, l
 from orders_pipeline.ingest.recognise import Recognised
 from orders_pipeline.kernel.faults import BadInput
 from orders_pipeline.kernel.settings import Settings
-from orders_pipeline.kernel.warehouse import in_file_order, literal, quote
+from orders_pipeline.kernel.sqltext import literal, quote
+from orders_pipeline.kernel.warehouse import in_file_order
 
 DEFAULT_TOTAL_WORDS = ("合计", "合计:", "合计：", "总计", "总计:", "总计：")
 STAGED = "staged"
@@ -87,20 +88,23 @@ def stage(connection: duckdb.DuckDBPyConnection, load: Load, found: Recognised, 
         allow_short=bool(source.get("allow_short")),
     )
     binding = {h: f"c{i}" for h, i in found.binding.items()}
-    mapper = make_mapper(connection, load, source, binding, hints, csv.preamble)
-    mapper.numbered_cells = {h: found.table.risky[i] for h, i in found.binding.items() if found.table.risky.get(i)}
-    _check_required(source, mapper)
-    loaded = _read(connection, mapper, csv)
+
+    def read(stated: Mapping[str, str]) -> tuple[Mapper, Loaded]:
+        mapper = make_mapper(connection, load, source, binding, stated, csv.preamble)
+        mapper.numbered_cells = {h: found.table.risky[i] for h, i in found.binding.items() if found.table.risky.get(i)}
+        _check_required(source, mapper)
+        return mapper, _read(connection, mapper, csv)
+
+    mapper, loaded = read(hints)
     if source.is_standard and mapper.zone == DECLARED_ZONE and load.settings.shops:
         zone = _zone_of_shops(connection, load)
         if zone:
-            mapper = make_mapper(connection, load, source, binding, {**hints, "timezone": zone}, csv.preamble)
-            loaded = _read(connection, mapper, csv)
+            mapper, loaded = read({**hints, "timezone": zone})
     return Staged(mapper, loaded, _raw_sql(loaded.csv), (csv, loaded.csv))
 
 
 def _read(connection: duckdb.DuckDBPyConnection, mapper: Mapper, csv: NormalisedCsv) -> Loaded:
-    connection.execute(f"SET TimeZone = {literal('UTC' if mapper.zone == DECLARED_ZONE else mapper.zone or 'UTC')}")
+    _use_zone(connection, mapper)
 
     def shape(relation: str) -> str:
         # A body that had to be rewritten carries the line numbers in front; the relation text then names the column.
@@ -110,9 +114,15 @@ def _read(connection: duckdb.DuckDBPyConnection, mapper: Mapper, csv: Normalised
         return load_rows(connection, STAGED, csv, temporary=True, shape=shape)
 
 
+def _use_zone(connection: duckdb.DuckDBPyConnection, mapper: Mapper) -> None:
+    """Times without offset are read in the session's zone: the file's, where it has one."""
+    zone = "UTC" if mapper.zone in (None, DECLARED_ZONE) else mapper.zone
+    connection.execute(f"SET TimeZone = {literal(zone)}")
+
+
 def stage_rows(connection: duckdb.DuckDBPyConnection, mapper: Mapper, table: str, columns: Sequence[str]) -> None:
     """Stage rows that are in a table already (line, c0, c1 …), in its order: set-aside rows that are read again."""
-    connection.execute(f"SET TimeZone = {literal('UTC' if mapper.zone == DECLARED_ZONE else mapper.zone or 'UTC')}")
+    _use_zone(connection, mapper)
     relation = f"(SELECT * FROM {table} ORDER BY rowid)"
     selected = mapper.staging(relation, columns, _total_words(mapper.source), True)
     with in_file_order(connection):

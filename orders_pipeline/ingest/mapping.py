@@ -19,10 +19,11 @@ from orders_pipeline.dictionary.model import (
     Dictionary,
     Source,
     canonical_value,
+    operands,
     rule_handles,
 )
 from orders_pipeline.ingest.cells import is_one_of
-from orders_pipeline.kernel.warehouse import literal, quote
+from orders_pipeline.kernel.sqltext import literal, quote
 
 UNMAPPED = "unmapped"
 #: Rows of these entities go to quarantine together with the rest of their order, document or case.
@@ -322,7 +323,7 @@ class Mapper:
     def _numeric(self, rule: Mapping[str, Any], kind: str) -> Value:
         if "extract" in rule:
             return self._extracted_number(rule, kind)
-        handles = [h for h in _operands(rule) if h in self.binding]
+        handles = [h for h in operands(rule) if h in self.binding]
         numbers = {h: self.number(h) for h in handles}
         unread = [f"({text} IS NOT NULL AND {value} IS NULL)" for value, text in numbers.values()]
         total = self._combine(rule, {h: v for h, (v, _) in numbers.items()})
@@ -483,15 +484,6 @@ class Mapper:
             ranks = " ".join(f"WHEN {literal(c)} THEN {e.get('rank') or 100}" for c, e in vocabulary.items())
             return f"arg_min({column}, CASE {column} {ranks} ELSE 50 END)"
         return f"arg_min({column}, row_number)"
-
-
-def _operands(rule: Mapping[str, Any]) -> list[str]:
-    out: list[str] = []
-    for key in ("from", "sum", "difference", "product", "credit", "debit", "negate", "absolute", "negative"):
-        given = rule.get(key)
-        if given is not None:
-            out += [given] if isinstance(given, str) else list(given)
-    return out
 
 
 def _words_of(rule: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -10,7 +10,8 @@ import duckdb
 
 from orders_pipeline.ingest.mapping import Mapper
 from orders_pipeline.ingest.read import BrokenRow
-from orders_pipeline.kernel.warehouse import in_file_order, literal, quote
+from orders_pipeline.kernel.sqltext import literal, quote
+from orders_pipeline.kernel.warehouse import in_file_order
 
 #: Reason -> what it means and what to do; shown with every row.
 REASONS = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import duckdb
 
 from orders_pipeline.dictionary.model import Dictionary
-from orders_pipeline.kernel.warehouse import quote
+from orders_pipeline.kernel.sqltext import quote
 
 #: Key -> the fields that make it. Only identifiers of the outside world go in: a key never changes.
 ORDER_KEY = ("channel", "shop_id", "channel_order_id")

@@ -20,7 +20,7 @@ from sqlglot import exp
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.models import WHOLE, Model
 from orders_pipeline.kernel.settings import Settings
-from orders_pipeline.kernel.warehouse import table_exists, transaction
+from orders_pipeline.kernel.warehouse import columns_of, table_exists, transaction
 
 #: When more than this share of a kind's keys is touched, replacing them one by one costs more than building anew.
 WHOLE_SHARE = 0.2
@@ -91,10 +91,6 @@ class Refresher:
                 f"WHERE {model.clock} > ? AND {model.clock} <= ?",
                 [model.refresh, self._run_batch, last, self.as_of],
             )
-
-    def touch_everything(self) -> None:
-        """Forget what the consumers have taken in: all is built anew, by the same path."""
-        self.connection.execute("DELETE FROM kernel.consumers")
 
     # ---- doing it
 
@@ -226,12 +222,7 @@ class Refresher:
         Of the warehouse alone: while the publication is attached, it holds tables of the same names with other types.
         """
         if name not in self._columns:
-            rows = self.connection.execute(
-                "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = current_database() "
-                "AND schema_name || '.' || table_name = ? ORDER BY column_index",
-                [name],
-            ).fetchall()
-            self._columns[name] = dict(rows)
+            self._columns[name] = columns_of(self.connection, name)
         return self._columns[name]
 
     def row_count(self, model: Model) -> int:

@@ -13,22 +13,13 @@ import duckdb
 from orders_pipeline.kernel.faults import Transient
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.macros import macro_statements
+from orders_pipeline.kernel.sqltext import literal
 
 #: Left to DuckDB's own choice, a 24 GB machine would give it 19: runs share the machine with Dagster and BI.
 MEMORY_VARIABLE = "ORDERS_PIPELINE_MEMORY"
 DEFAULT_MEMORY = "2500MB"
 #: How long a run waits for another one that is writing.
 WAIT_SECONDS = 60.0
-
-
-def quote(name: str) -> str:
-    """An SQL identifier, quoted."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """An SQL string literal. For values that must stand in the text of a statement; all others are bound."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def connect(path: Path | str, work: Path, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:

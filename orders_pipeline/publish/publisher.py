@@ -20,8 +20,9 @@ from orders_pipeline.kernel.checks import CheckResult
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.models import WHOLE
 from orders_pipeline.kernel.refresh import Refreshed, Refresher, advance, forget_taken, next_batch
+from orders_pipeline.kernel.sqltext import literal, quote
 from orders_pipeline.kernel.tables import TableSpec, load_tables
-from orders_pipeline.kernel.warehouse import literal, quote, table_exists
+from orders_pipeline.kernel.warehouse import table_exists
 
 CONSUMER = "publication"
 #: Readable by the DuckDB drivers inside BI tools, which trail the newest release.

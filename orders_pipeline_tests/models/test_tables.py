@@ -23,7 +23,7 @@ from orders_pipeline.kernel.clock import parse_as_of
 from orders_pipeline.kernel.macros import macro_statements
 from orders_pipeline.kernel.refresh import STATE, Refresher
 from orders_pipeline.kernel.settings import Settings, declared_thresholds
-from orders_pipeline.kernel.warehouse import quote
+from orders_pipeline.kernel.sqltext import quote
 
 HERE = Path(__file__).parent
 AS_OF = "2026-03-01T00:00:00Z"

@@ -6,7 +6,7 @@ csv = normalise(table, header_line, footer_prefixes=["#"], work_dir=work_dir)
 loaded = load_rows(connection, "staged", csv)    # every row accounted for, line numbers kept
 """
 
-from orders_pipeline.ingest.read.duck import Loaded, identifier, literal, load_rows, read_csv_sql
+from orders_pipeline.ingest.read.duck import Loaded, load_rows, read_csv_sql
 from orders_pipeline.ingest.read.encoding import DEFAULT_ENCODINGS
 from orders_pipeline.ingest.read.footer import footer_start
 from orders_pipeline.ingest.read.header import HeaderCandidate, header_candidates
@@ -29,8 +29,6 @@ __all__ = [
     "discard",
     "footer_start",
     "header_candidates",
-    "identifier",
-    "literal",
     "load_rows",
     "normalise",
     "open_table",

@@ -12,6 +12,8 @@ from orders_pipeline.ingest.read.limits import MIB
 from orders_pipeline.ingest.read.model import BrokenRow, NormalisedCsv
 from orders_pipeline.ingest.read.repair import too_many
 from orders_pipeline.kernel.faults import BadInput
+from orders_pipeline.kernel.sqltext import literal
+from orders_pipeline.kernel.sqltext import quote as identifier
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,16 +31,6 @@ class Loaded:
     broken: list[BrokenRow]
     line_sql: str
     csv: NormalisedCsv
-
-
-def literal(text: str) -> str:
-    """A SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """A quoted SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def read_csv_sql(csv: NormalisedCsv, columns: Sequence[str] | None = None, *, rejects: str | None = None) -> str:
@@ -103,7 +95,7 @@ def load_rows(
     DuckDB's fast reader goes first. If it rejects a row, or returns any other number of rows than the text has
     lines, the body is rewritten with line numbers (`repair`) and read again; what DuckDB then rejects comes back in
     ``broken``, provided that accepted and rejected rows add up. If they do not, every record is checked in Python.
-    ``table`` is SQL text (quote it with `identifier` where needed). Call it outside a transaction: a first attempt
+    ``table`` is SQL text (quote it where needed). Call it outside a transaction: a first attempt
     that fails would abort yours. ``preserve_insertion_order`` must be on (DuckDB's default).
 
     ``shape`` turns the relation into the SELECT whose rows are kept (one per record, ``line`` passed on where the relation

@@ -149,11 +149,6 @@ class NormalisedCsv:
     column_types: list[str] = field(default_factory=list)
     renumber: Callable[[], NormalisedCsv] | None = None
 
-    @property
-    def body_rows_hint(self) -> int:
-        """Rows to expect, for progress bars."""
-        return self.expected_rows
-
     @cached_property
     def columns(self) -> list[str]:
         """The names the columns get in SQL: ``c0`` … ``cn``, in file order."""
