@@ -18,6 +18,7 @@ from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.models import Model, bind, render
 from orders_pipeline.kernel.refresh import Refreshed
+from orders_pipeline.kernel.through import shape
 from orders_pipeline.pipeline import Progress, RunResult, Session
 
 _MASTER = re.compile(r"local(\[[\w*,]+\])?|local-cluster\[\d+,\d+,\d+\]|spark://.+|k8s://.+|yarn")
@@ -68,7 +69,7 @@ def refresh(session: Session, progress: Progress, master: str) -> list[Refreshed
 
     def select(model: Model) -> str:
         statement = render(bind(model, session.as_of, thresholds, {}))
-        return exchange.result_select(session.connection, results[model.name], statement)
+        return exchange.result_select(session.connection, results[model.name], shape(model, statement))
 
     done = session.take_over(select, progress)
     shutil.rmtree(work, ignore_errors=True)

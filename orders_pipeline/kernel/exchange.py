@@ -5,8 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
+
+from orders_pipeline.kernel.models import Model
+from orders_pipeline.kernel.through import typed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # How DuckDB types that Parquet or Spark lacks travel. HUGEINT would become a DOUBLE.
 _TRAVELS_AS = {
@@ -26,19 +33,28 @@ _TRAVELS_AS = {
 
 def export_raw(connection: duckdb.DuckDBPyConnection, tables: Iterable[str], raw_dir: Path) -> dict[str, Path]:
     """Write DuckDB tables (`schema.table`) as Parquet folders `raw_dir/<schema.table>`, in types Spark reads right."""
-    folders: dict[str, Path] = {}
-    for table in tables:
-        folder = raw_dir / table
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        columns = ", ".join(
-            f'CAST("{name}" AS {_TRAVELS_AS[kind]}) AS "{name}"' if kind in _TRAVELS_AS else f'"{name}"'
-            for name, kind in _columns(connection, f"SELECT * FROM {table}")
-        )
-        path = str(folder / "part.parquet").replace("'", "''")
-        connection.execute(f"COPY (SELECT {columns} FROM {table}) TO '{path}' (FORMAT parquet)")
-        folders[table] = folder
+    folders = {table: raw_dir / table for table in tables}
+    for table, folder in folders.items():
+        _export(connection, f"SELECT * FROM {table}", folder)
     return folders
+
+
+def export_rows(rows: pa.Table, model: Model, folder: Path) -> None:
+    """Write what a model's function has made as one of the Parquet folders of `SparkEngine.run`."""
+    with duckdb.connect(config={"TimeZone": "UTC"}) as connection:
+        connection.register("rows_made", rows)
+        _export(connection, typed(model, "rows_made"), folder)
+
+
+def _export(connection: duckdb.DuckDBPyConnection, query: str, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    columns = ", ".join(
+        f'CAST("{name}" AS {_TRAVELS_AS[kind]}) AS "{name}"' if kind in _TRAVELS_AS else f'"{name}"'
+        for name, kind in _columns(connection, query)
+    )
+    path = str(folder / "part.parquet").replace("'", "''")
+    connection.execute(f"COPY (SELECT {columns} FROM ({query})) TO '{path}' (FORMAT parquet)")
 
 
 def import_results(

@@ -17,6 +17,10 @@ Source = tuple[str, str]
 
 def output_columns(model: Model) -> tuple[str, ...]:
     """The columns of the model's table, in order. Raises ModelError on a star or an unnamed column."""
+    return tuple(model.returns) or _selected(model)
+
+
+def _selected(model: Model) -> tuple[str, ...]:
     names = tuple(one.output_name for one in parse(model.sql).selects)
     for position, name in enumerate(names, 1):
         if name in ("", "*"):
@@ -54,7 +58,12 @@ def column_lineage(model: Model, schema: Schema) -> dict[str, list[Source]]:
     if root is None:
         raise ModelError(f"{model.name}: no query to trace")
     trace = _Trace(model.name)
-    return {name: sorted(trace.output(root, name)) for name in output_columns(model)}
+    traced = {name: sorted(trace.output(root, name)) for name in _selected(model)}
+    if not model.through:
+        return traced
+    # What a function adds may come of any column it was given.
+    everything = sorted({source for sources in traced.values() for source in sources})
+    return {name: traced.get(name, everything) for name in model.returns}
 
 
 class _Trace:

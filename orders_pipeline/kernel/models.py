@@ -8,6 +8,8 @@ The header is the comment lines above the SELECT, in any order:
     -- lookup: orders.id_map, raw.products  (optional) inputs read whole even in a scoped refresh
     -- changes at: next_change_at           (optional) output column with the next instant at which the clock alone
                                             may change the row; null = never (`always` for a table made whole)
+    -- through: module.function             (optional, with `-- returns: column TYPE, ...`) a function that makes the
+                                            table of the SELECT's rows, see through.py
     -- Any other line describes the table.
 
 Models name tables with their schema (`raw.orders`); a bare name is a CTE. Three pseudo functions stand for what is
@@ -17,15 +19,16 @@ known only at run time and are replaced by literals: `as_of()`, `threshold('name
 from __future__ import annotations
 
 import difflib
+import hashlib
 import heapq
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlglot
 from sqlglot import exp
@@ -35,8 +38,10 @@ from orders_pipeline.kernel.macros import expand_for_spark
 
 EXTERNAL_SCHEMAS = frozenset({"raw", "kernel", "ref"})
 WHOLE = "whole"
-_HEADER_KEYS = ("grain", "refresh", "touches", "lookup", "changes at")
+_HEADER_KEYS = ("grain", "refresh", "touches", "lookup", "changes at", "through", "returns")
 _BY = re.compile(r"^(\w+) by (\w+)$")
+_FUNCTION = re.compile(r"^\w+(\.\w+)+$")
+_COLUMN = re.compile(r"(\w+) (\w+(?: ?\([\d, ]+\))?(?:\[\])?)(?:,|$)")
 
 Value = Decimal | int | str | bool | date | datetime
 
@@ -70,6 +75,9 @@ class Model:
     touch_sql: str | None
     after: frozenset[str]
     clock: str | None
+    through: str | None = None
+    returns: Mapping[str, str] = field(default_factory=dict)
+    function_sha: str = ""
 
 
 @lru_cache(maxsize=512)
@@ -114,6 +122,7 @@ def read_model(path: Path) -> Model:
             touch_sql=touch_path.read_text(encoding="utf-8") if touch_path.exists() else None,
             after=tables_read(expression),
             clock=header["changes at"][0] if header["changes at"] else None,
+            **_through(header, path.parent),
         )
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
@@ -136,10 +145,23 @@ def _read_header(sql: str) -> dict[str, list[str]]:
         if not header[key]:
             missing = "a sentence on the table" if key == "description" else f"`-- {key}:`"
             raise ModelError(f"the header lacks {missing}")
-    for key in ("refresh", "changes at"):
+    for key in ("refresh", "changes at", "through"):
         if len(header[key]) > 1:
             raise ModelError(f"`-- {key}:` is stated {len(header[key])} times")
     return header
+
+
+def _through(header: Mapping[str, list[str]], room: Path) -> dict[str, Any]:
+    if not header["through"] and not header["returns"]:
+        return {}
+    name, text = "".join(header["through"]), ", ".join(line.rstrip(", ") for line in header["returns"])
+    returns = dict(_COLUMN.findall(text))
+    if not _FUNCTION.match(name) or not returns or _COLUMN.sub("", text).strip():
+        raise ModelError("a table made by a function needs `-- through: module.function` and `-- returns: column TYPE, ...`")
+    module = room.joinpath(*name.split(".")[:-1]).with_suffix(".py")
+    if not module.exists():
+        raise ModelError(f"`-- through: {name}`: there is no {module.name} in the room")
+    return {"through": name, "returns": returns, "function_sha": hashlib.sha256(module.read_bytes()).hexdigest()[:16]}
 
 
 def _names(values: Iterable[str]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from sqlglot import exp
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.models import WHOLE, Model
 from orders_pipeline.kernel.settings import Settings
+from orders_pipeline.kernel.through import select_of
 from orders_pipeline.kernel.warehouse import columns_of, table_exists, transaction
 
 #: When more than this share of a kind's keys is touched, replacing them one by one costs more than building anew.
@@ -62,10 +63,10 @@ class Refresher:
     # ---- what is to be done
 
     def fingerprint(self, model: Model) -> str:
-        """Changes when the model's SQL, or a threshold it uses, changes; its table is then built anew."""
+        """Changes when the model's SQL, its function or a threshold it uses changes; its table is then built anew."""
         used = sql.used_names([model])
         values = sorted((n, str(self.settings.thresholds[n])) for n in used.thresholds)
-        return hashlib.sha256(f"{model.sql}{model.touch_sql}{values}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{model.sql}{model.touch_sql}{model.function_sha}{values}".encode()).hexdigest()[:16]
 
     def plan(self, full: bool = False) -> None:
         """Decide what must be built whole and write that down before anything is touched."""
@@ -128,7 +129,7 @@ class Refresher:
         return Refreshed(model, "current", self.row_count(model))
 
     def _whole(self, model: Model) -> Refreshed:
-        return self.replace(model, sql.render(self._bound(model)))
+        return self.replace(model, select_of(self.connection, model, sql.render(self._bound(model))))
 
     def replace(self, model: Model, statement: str) -> Refreshed:
         """Make a model's table anew from a SELECT: its own, or one over what another engine has made of the model."""
@@ -144,6 +145,7 @@ class Refresher:
         inside = f"{model.key} IN (SELECT key FROM {touched})"
         with transaction(self.connection):
             self._pass_on(model, inside)
+            statement = select_of(self.connection, model, statement)
             self.connection.execute(f"DELETE FROM {model.name} WHERE {inside}")
             self.connection.execute(f"INSERT INTO {model.name} BY NAME {statement}")
             self._pass_on(model, inside)

@@ -23,10 +23,12 @@ from typing import TYPE_CHECKING, Self
 
 from sqlglot import exp
 
+from orders_pipeline.kernel.exchange import export_rows
 from orders_pipeline.kernel.faults import Permanent
 from orders_pipeline.kernel.models import Model, Value, render
 from orders_pipeline.kernel.portable import Schema
 from orders_pipeline.kernel.spark_sql import bound_for_spark, take_out_shared, view_name
+from orders_pipeline.kernel.through import apply
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -101,20 +103,25 @@ class SparkEngine:
             expression = bound_for_spark(model, as_of, thresholds, settings, schema)
             results[model.name] = out_dir / model.name
             try:
-                self._make(model.name, expression, results[model.name])
+                self._make(model, expression, results[model.name])
             except Exception as error:  # Py4J and Spark raise a dozen kinds; the first line says it
                 remedy = "" if self.is_local else f"every worker must see {raw_dir.parent} under this path"
                 raise Permanent(f"Spark could not make {model.name}: {_first_line(error)}", remedy=remedy) from error
         return results
 
-    def _make(self, table: str, expression: exp.Expression, folder: Path) -> None:
-        kept = []
+    def _make(self, model: Model, expression: exp.Expression, folder: Path) -> None:
+        kept, table = [], model.name
         for view, query in take_out_shared(expression, view_name(table)).items():
             frame = self.session.sql(render(query, "spark")).persist()
             self._register(view, frame)
             kept.append(frame)
         frame = self.session.sql(render(expression, "spark"))
-        frame.write.mode("overwrite").parquet(str(folder))
+        if model.through:
+            # The function runs here, in the driver; its rows go back as a file like any other table's.
+            export_rows(apply(model, frame.toArrow()), model, folder)
+            frame = self.session.read.parquet(str(folder))
+        else:
+            frame.write.mode("overwrite").parquet(str(folder))
         for part in kept:
             part.unpersist()
         # The columns are known: given, they spare a job that would look for them.

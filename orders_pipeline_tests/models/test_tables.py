@@ -24,6 +24,7 @@ from orders_pipeline.kernel.macros import macro_statements
 from orders_pipeline.kernel.refresh import STATE, Refresher
 from orders_pipeline.kernel.settings import Settings, declared_thresholds
 from orders_pipeline.kernel.sqltext import quote
+from orders_pipeline.kernel.through import select_of
 
 HERE = Path(__file__).parent
 AS_OF = "2026-03-01T00:00:00Z"
@@ -93,7 +94,7 @@ def test_given_rows_make_the_expected_rows(
     try:
         for table, rows in case["given"].items():
             give(warehouse, table, rows)
-        statement = sql.render(sql.bind(model, as_of, DEFAULTS.thresholds, {}))
+        statement = select_of(warehouse, model, sql.render(sql.bind(model, as_of, DEFAULTS.thresholds, {})))
         types = types_of(warehouse, name)
         columns = list(dict.fromkeys(column for row in case["expect"] for column in row))
         chosen = ", ".join(map(quote, columns or model.grain))

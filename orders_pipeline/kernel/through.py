@@ -1,0 +1,64 @@
+"""Tables that SQL alone cannot make: the model's SELECT gives the rows, a plain function of its room turns them into the table's.
+
+    -- through: solver.allocate                        function `allocate` of `<room>/solver.py`
+    -- returns: order_guid UUID, quantity DECIMAL(18, 3)     the table's columns, in DuckDB's types
+
+The function takes a `pyarrow.Table` and returns one with the columns named (any order); it sees nothing else, so that what it
+needs of the clock or the thresholds stands in the SELECT. Guids come as dashed text, times in UTC. Everything around it
+(scope, order, checks, both engines) is that of any other model. Of a table refreshed by key the function gets the rows of
+the touched keys only, and must treat each key by itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from orders_pipeline.kernel.models import Model, ModelError
+from orders_pipeline.kernel.sqltext import quote
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_RESULT = "through_result"
+
+
+def select_of(connection: duckdb.DuckDBPyConnection, model: Model, statement: str) -> str:
+    """The SELECT of a model's rows: the statement itself, or one over what the model's function makes of its rows.
+
+    The latter is good until the next call on this connection. Raises ModelError when the function returns other columns.
+    """
+    if model.through is None:
+        return statement
+    rows = connection.sql(statement).to_arrow_table()
+    connection.register(_RESULT, apply(model, rows))
+    return typed(model, _RESULT)
+
+
+def apply(model: Model, rows: pa.Table) -> pa.Table:
+    """What the model's function makes of these rows."""
+    made = _function(model)(rows)
+    if set(made.column_names) != set(model.returns):
+        raise ModelError(f"{model.name}: {model.through} returned {made.column_names}, the header says {list(model.returns)}")
+    return made
+
+
+def typed(model: Model, relation: str) -> str:
+    """A SELECT of the columns a function returns, from a relation that holds them, in the types of the header."""
+    columns = ", ".join(f"CAST({quote(name)} AS {kind}) AS {quote(name)}" for name, kind in model.returns.items())
+    return f"SELECT {columns} FROM {relation}"
+
+
+def shape(model: Model, statement: str) -> str:
+    """A SELECT with the columns and types of the model's table; never run."""
+    if model.through is None:
+        return statement
+    return "SELECT " + ", ".join(f"CAST(NULL AS {kind}) AS {quote(name)}" for name, kind in model.returns.items())
+
+
+def _function(model: Model) -> Callable[[pa.Table], pa.Table]:
+    module, _, name = (model.through or "").rpartition(".")
+    return getattr(importlib.import_module(f"orders_pipeline.{model.room}.{module}"), name)

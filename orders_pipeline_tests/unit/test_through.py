@@ -1,0 +1,103 @@
+"""Tables made by a function: their header, their types, their refresh by key, their lineage."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from orders_pipeline.kernel import refresh, through
+from orders_pipeline.kernel.lineage import column_lineage, output_columns
+from orders_pipeline.kernel.models import Model, ModelError, read_model
+from orders_pipeline.kernel.refresh import Refresher
+from orders_pipeline.kernel.settings import Settings
+
+SQL = """-- grain: thing_guid
+-- refresh: thing by thing_guid
+-- through: sums.total
+-- returns: thing_guid UUID, total DECIMAL(18, 2),
+-- returns: parts BIGINT
+-- The sum of each thing's parts.
+SELECT p.thing_guid, p.amount FROM raw.parts AS p
+"""
+
+
+def a_model(tmp_path: Path, sql: str = SQL, code: str = "def total(rows): ...") -> Model:
+    room = tmp_path / "room"
+    room.mkdir(exist_ok=True)
+    (room / "sums.py").write_text(code, encoding="utf-8")
+    path = room / "totals.sql"
+    path.write_text(sql, encoding="utf-8")
+    return read_model(path)
+
+
+def total(rows: pa.Table) -> pa.Table:
+    found: dict[str, list[Decimal]] = {}
+    for row in rows.to_pylist():
+        found.setdefault(row["thing_guid"], []).append(row["amount"])
+    return pa.table({
+        "parts": pa.array([len(v) for v in found.values()], pa.int32()),
+        "thing_guid": pa.array(list(found), pa.string()),
+        "total": pa.array([sum(v) for v in found.values()], pa.decimal128(20, 2)),
+    })
+
+
+def test_the_header_gives_function_and_columns(tmp_path: Path) -> None:
+    model = a_model(tmp_path)
+    assert model.through == "sums.total"
+    assert dict(model.returns) == {"thing_guid": "UUID", "total": "DECIMAL(18, 2)", "parts": "BIGINT"}
+    assert output_columns(model) == ("thing_guid", "total", "parts")
+    schema = {"raw.parts": {"thing_guid": "UUID", "amount": "DECIMAL(18, 2)"}}
+    traced = column_lineage(model, schema)
+    assert traced["thing_guid"] == [("raw.parts", "thing_guid")]
+    assert traced["total"] == [("raw.parts", "amount"), ("raw.parts", "thing_guid")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("-- through: sums.total\n", "", "needs `-- through"),
+        ("-- returns: parts BIGINT\n-- ", "-- ", None),
+        ("sums.total", "other.total", "no other.py"),
+        ("parts BIGINT", "parts", "needs `-- through"),
+    ],
+)
+def test_a_header_that_says_half_is_refused(tmp_path: Path, old: str, new: str, says: str | None) -> None:
+    if says is None:
+        assert list(a_model(tmp_path, SQL.replace(old, new)).returns) == ["thing_guid", "total"]
+        return
+    with pytest.raises(ModelError, match=says):
+        a_model(tmp_path, SQL.replace(old, new))
+
+
+def test_rows_of_touched_keys_are_replaced_and_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(through, "_function", lambda model: total)
+    model = a_model(tmp_path)
+    one, two = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA raw; CREATE TABLE raw.parts (thing_guid UUID, amount DECIMAL(18, 2))")
+        refresher = Refresher(connection, [model], datetime(2026, 1, 1, tzinfo=UTC), Settings({}))
+        refresher.plan()
+        refresher.refresh(model)
+        assert connection.execute("SELECT count(*) FROM room.totals").fetchone() == (0,)
+        connection.execute("INSERT INTO raw.parts VALUES (?, 1.10), (?, 2), (?, 5)", [one, one, two])
+        batch = refresh.next_batch(connection)
+        connection.execute("INSERT INTO kernel.touched VALUES ('thing', ?, ?)", [one, batch])
+        later = Refresher(connection, [model], datetime(2026, 1, 1, tzinfo=UTC), Settings({}))
+        later.plan()
+        assert later.refresh(model).how == "keys"
+        assert connection.execute("SELECT thing_guid::VARCHAR, total, parts FROM room.totals").fetchall() == [(one, Decimal("3.10"), 2)]
+
+
+def test_changed_code_is_a_changed_table(tmp_path: Path) -> None:
+    assert a_model(tmp_path).function_sha != a_model(tmp_path, code="def total(rows): return rows").function_sha
+
+
+def test_a_function_that_returns_other_columns_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(through, "_function", lambda model: lambda rows: rows)
+    with pytest.raises(ModelError, match=r"room\.totals: sums\.total returned"):
+        through.apply(a_model(tmp_path), pa.table({"thing_guid": ["a"]}))
