@@ -76,7 +76,7 @@ class Model:
     after: frozenset[str]
     clock: str | None
     through: str | None = None
-    returns: Mapping[str, str] = field(default_factory=dict)
+    returns: Mapping[str, str] = field(default_factory=dict, hash=False)
     function_sha: str = ""
 
 
