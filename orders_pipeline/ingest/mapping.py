@@ -7,25 +7,13 @@ could not be read, or NULL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from orders_pipeline.dictionary.model import (
-    DECLARED_ZONE,
-    DUCKDB_TYPES,
-    GLOBAL_NULLS,
-    Block,
-    Dictionary,
-    Source,
-    canonical_value,
-    operands,
-    rule_handles,
-)
+from orders_pipeline.dictionary.model import Block, rule_handles
 from orders_pipeline.ingest.cells import is_one_of
+from orders_pipeline.ingest.fields import FieldRules, Value
 from orders_pipeline.kernel.sqltext import literal, quote
 
-UNMAPPED = "unmapped"
 #: Rows of these entities go to quarantine together with the rest of their order, document or case.
 FAMILIES = {
     "orders": "channel_order_id",
@@ -34,55 +22,15 @@ FAMILIES = {
     "shipments": "outbound_id",
     "returns": "return_id",
 }
-NUMERIC = ("money", "price", "quantity", "ratio", "integer")
-#: Above this many different words a column is no vocabulary; it is compared by SQL instead of word by word.
-WORDS_MAX = 5_000
-LISTED_ROWS_MAX = 500
 
 
-@dataclass(frozen=True)
-class Value:
-    """SQL of a typed value, and the faults its cell can have: (SQL condition, reason), first that holds."""
-
-    sql: str
-    faults: tuple[tuple[str, str], ...] = ()
-
-
-class Mapper:
-    """Writes the SELECTs of one file.
-
-    `binding` maps the source's handles to cell columns; `constants` holds what the file's place says (channel, shop_id,
-    account, currency); `words` returns the different texts of a staged column. `damaged` is set once the cells are read:
-    handles whose ids end in more zeros than chance gives (a spreadsheet has been at them). `numbered_cells`: rows of a
-    workbook in which an id was kept as a number, whose digits past the fifteenth nobody knows.
-    """
-
-    def __init__(
-        self,
-        dictionary: Dictionary,
-        source: Source,
-        binding: Mapping[str, str],
-        constants: Mapping[str, str | None],
-        zone: str | None,
-        words: Callable[[str], list[str]],
-    ) -> None:
-        self.dictionary = dictionary
-        self.source = source
-        self.binding = binding
-        self.constants = constants
-        self.zone = zone
-        self.words = words
-        self.nulls = tuple(GLOBAL_NULLS) + tuple(str(n) for n in source.get("nulls", ()))
-        self.id_nulls = self.nulls + tuple(str(n) for n in source.get("id_nulls", ()))
-        self.damaged: frozenset[str] = frozenset()
-        self.context: Mapping[str, Any] = {}
-        self.numbered_cells: Mapping[str, Sequence[int]] = {}
-        self._used: set[str] = set()
+class Mapper(FieldRules):
+    """Writes the SELECTs of one file: the one that stages it, and one per block of its source."""
 
     def select(self, block: Block) -> tuple[list[str], str]:
         """(columns, SELECT) of a block: row_number, row_hash, the entity's fields and fault."""
         entity = self.dictionary.entities[block.entity]
-        values = {name: self._field(block, name) for name in entity.fields}
+        values = {name: self.field(block, name) for name in entity.fields}
         columns = [f"{v.sql} AS {quote(n)}" for n, v in values.items()]
         faults = [
             f"WHEN {condition} THEN {literal(f'{reason}|{name}')}"
@@ -157,17 +105,12 @@ class Mapper:
                 self.condition(control["where"])
         self.words = words
 
-    def _use(self, form: str, handle: str) -> str:
-        name = f"{form}_{handle}"
-        self._used.add(name)
-        return name
-
     def family(self) -> str:
         """SQL of what keeps rows together in quarantine (their order, document or case); NULL where rows stand alone."""
         field = FAMILIES.get(self.source.primary.entity)
         if field is None:
             return "CAST(NULL AS VARCHAR)"
-        return self._field(self.source.primary, field).sql
+        return self.field(self.source.primary, field).sql
 
     def event_times(self) -> list[str]:
         """SQL of every instant the rows tell of (not plans, not deadlines)."""
@@ -175,8 +118,8 @@ class Mapper:
         for block in self.source.blocks:
             for name in block.fields:
                 spec = self.dictionary.field(block.entity, name)
-                if spec.event and spec.type == "timestamp" and self._bound(block.fields[name]):
-                    found.append(self._field(block, name).sql)
+                if spec.event and spec.type == "timestamp" and self.bound(block.fields[name]):
+                    found.append(self.field(block, name).sql)
         return list(dict.fromkeys(found))
 
     def identifiers(self) -> list[str]:
@@ -190,7 +133,7 @@ class Mapper:
     def has_value(self, block: Block, name: str) -> bool:
         """Whether the file can give a field of a block at all."""
         rule = block.fields.get(name)
-        return rule is not None and ("value" in rule or "first_match" in rule or self._bound(rule))
+        return rule is not None and ("value" in rule or "first_match" in rule or self.bound(rule))
 
     def headers(self, block_entity: str, field: str) -> list[str]:
         """The cell columns a field is read from, for messages."""
@@ -215,230 +158,6 @@ class Mapper:
         if self.source.get("leave_out"):
             taken.append(self.condition(self.source.get("leave_out")))
         return f"NOT ({' OR '.join(taken)})"
-
-    # ---- one field
-
-    def _field(self, block: Block, name: str) -> Value:
-        spec = self.dictionary.field(block.entity, name)
-        rule = block.fields.get(name)
-        if name == "raw_status" and (rule is None or not self._bound(rule)):
-            rule = _words_of(block.fields.get("status"))
-        if rule is not None and "first_match" in rule:
-            return Value(self._first_match(rule["first_match"]))
-        if rule is None or not self._bound(rule):
-            constant = self.constants.get(name)
-            if rule and "value" in rule:
-                constant = rule["value"]
-            if constant is None:
-                return Value(f"CAST(NULL AS {spec.duckdb_type})")
-            return Value(f"CAST({literal(str(constant))} AS {spec.duckdb_type})")
-        if "map" in rule:
-            return self._mapped(rule, spec.vocabulary)
-        if spec.type == "code":
-            return self._coded(rule, spec.vocabulary)
-        if spec.type in NUMERIC:
-            value = self._numeric(rule, spec.type)
-        else:
-            value = self._texted(rule, spec.type, spec.pii)
-            if spec.case == "upper":
-                value = Value(f"upper({value.sql})", value.faults)
-            if spec.scrub:
-                value = Value(f"scrubbed({value.sql})", value.faults)
-        constant = self.constants.get(name)
-        if constant is not None:
-            value = Value(f"coalesce({value.sql}, CAST({literal(constant)} AS {spec.duckdb_type}))", value.faults)
-        return value
-
-    def _bound(self, rule: Mapping[str, Any]) -> bool:
-        """Whether the file has at least one of the columns the rule reads."""
-        return any(h in self.binding for h in rule_handles(rule))
-
-    def _text(self, handle: str, kind: str = "text") -> str:
-        """A handle's cleaned text in `src` (see `layers`); NULL where the file lacks the column."""
-        if handle not in self.binding:
-            return "CAST(NULL AS VARCHAR)"
-        return self._use({"id": "i", "text": "t", "value": "x"}[kind], handle)
-
-    def _texted(self, rule: Mapping[str, Any], kind: str, pii: str | None) -> Value:
-        handles = rule.get("from")
-        if "concat" in rule:
-            parts = ", ".join(self._text(h, "id") for h in rule["concat"])
-            return Value(f"nullif(concat_ws({literal(rule.get('separator', ''))}, {parts}), '')")
-        handles = [handles] if isinstance(handles, str) else list(handles or ())
-        form = {"id": "id", "timestamp": "value", "date": "value"}.get(kind, "text")
-        texts = [self._text(h, form) for h in handles]
-        text = texts[0] if len(texts) == 1 else f"coalesce({', '.join(texts)})"
-        if "extract" in rule:
-            text = f"nullif(regexp_extract({text}, {literal(rule['extract'])}, 1), '')"
-        if kind == "timestamp":
-            bound = [h for h in handles if h in self.binding]
-            value = (
-                f"coalesce({', '.join(self._use('m', h) for h in bound)})" if "extract" not in rule else self.instant_sql(text)
-            )
-            return self._instant(text, value)
-        if kind == "date":
-            value = f"CAST(wall_clock({text}) AS DATE)"
-            return Value(value, ((f"{text} IS NOT NULL AND {value} IS NULL", "unreadable_date"),))
-        if kind == "bool":
-            return Value(f"truth({text})", ((f"{text} IS NOT NULL AND truth({text}) IS NULL", "unreadable_bool"),))
-        if kind == "id":
-            return Value(text, self._damage(text, handles))
-        return Value(f"unmasked({text})" if pii == "account" else text)
-
-    def _damage(self, text: str, handles: list[str]) -> tuple[tuple[str, str], ...]:
-        faults = [(f"is_scientific({text})", "id_scientific"), (f"is_float({text})", "id_precision")]
-        if self.damaged.intersection(handles):
-            faults.append((f"lost_digits({text})", "id_precision"))
-        for handle in handles:
-            rows = self.numbered_cells.get(handle)
-            if rows:
-                these = f"row_number IN ({', '.join(map(str, rows))})" if len(rows) <= LISTED_ROWS_MAX else "true"
-                faults.append((f"regexp_full_match({text}, '\\d{{15,}}') AND {these}", "id_precision"))
-        return tuple(faults)
-
-    def instant_sql(self, text: str) -> str:
-        """SQL of the instant a text names, in the file's zone."""
-        if self.zone == DECLARED_ZONE or self.zone is None:
-            return f"CASE WHEN has_offset({text}) THEN instant({text}) END"
-        order = self.source.get("date_order")
-        if order in ("mdy", "dmy"):
-            day = "%m/%d/%Y" if order == "mdy" else "%d/%m/%Y"
-            formats = ", ".join(literal(day + t) for t in ("", " %H:%M", " %H:%M:%S"))
-            return f"coalesce(CAST(try_strptime({text}, [{formats}]) AS TIMESTAMPTZ), instant({text}))"
-        return f"instant({text})"
-
-    def _instant(self, text: str, value: str) -> Value:
-        unreadable = (f"{text} IS NOT NULL AND {value} IS NULL", "unreadable_time")
-        if self.zone == DECLARED_ZONE or self.zone is None:
-            undeclared = f"{text} IS NOT NULL AND {value} IS NULL AND wall_clock({text}) IS NOT NULL"
-            return Value(value, ((undeclared, "time_zone_undeclared"), unreadable))
-        return Value(value, (unreadable,))
-
-    # ---- numbers
-
-    def number(self, handle: str) -> tuple[str, str]:
-        """(value, text) of a handle read as a number; the names of two columns of `src`."""
-        return self._use("n", handle), self._text(handle, "value")
-
-    def _numeric(self, rule: Mapping[str, Any], kind: str) -> Value:
-        if "extract" in rule:
-            return self._extracted_number(rule, kind)
-        handles = [h for h in operands(rule) if h in self.binding]
-        numbers = {h: self.number(h) for h in handles}
-        unread = [f"({text} IS NOT NULL AND {value} IS NULL)" for value, text in numbers.values()]
-        total = self._combine(rule, {h: v for h, (v, _) in numbers.items()})
-        target = DUCKDB_TYPES[kind]
-        value, faults = f"CAST({total} AS {target})", [(" OR ".join(unread), f"unreadable_{kind}")]
-        if kind != "ratio" and (rule.get("rounding") or self.source.get("rounding")) != "half_up":
-            faults.append((f"{value} <> {total}", "more_decimals_than_kept"))
-        return Value(value, tuple(faults))
-
-    def _extracted_number(self, rule: Mapping[str, Any], kind: str) -> Value:
-        """A number that stands inside a text; text without it is no fault, it just has none."""
-        text = self._texted(rule, "text", None).sql
-        return Value(f"CAST(number({text}) AS {DUCKDB_TYPES[kind]})")
-
-    def _combine(self, rule: Mapping[str, Any], values: Mapping[str, str]) -> str:
-        def at(handle: str) -> str:
-            return values.get(handle, "CAST(NULL AS DECIMAL(18,6))")
-
-        def blank_is_zero(parts: list[str], joined: str) -> str:
-            known = " OR ".join(f"{p} IS NOT NULL" for p in parts)
-            return f"CASE WHEN {known} THEN {joined} END"
-
-        if "sum" in rule or "difference" in rule:
-            parts = [at(h) for h in rule.get("sum") or rule["difference"]]
-            sign = " + " if "sum" in rule else " - "
-            return blank_is_zero(parts, sign.join(f"coalesce({p}, 0)" for p in parts))
-        if "product" in rule:
-            return " * ".join(f"CAST({at(h)} AS DECIMAL(12,4))" for h in rule["product"])
-        if "credit" in rule:
-            parts = [at(rule["credit"]), at(rule["debit"])]
-            return blank_is_zero(parts, " - ".join(f"abs(coalesce({p}, 0))" for p in parts))
-        for operator, shape in (("negate", "-{}"), ("absolute", "abs({})"), ("negative", "-abs({})")):
-            if operator in rule:
-                return shape.format(at(rule[operator]))
-        source = rule["from"]
-        value = at(source) if isinstance(source, str) else f"coalesce({', '.join(at(h) for h in source)})"
-        if "sign" in rule:
-            condition = self.condition(rule["sign"]["minus"])
-            value = f"CASE WHEN {condition} THEN -abs({value}) ELSE abs({value}) END"
-        return value
-
-    # ---- words
-
-    def _spellings(self, handles: list[str]) -> list[str] | None:
-        """The different cleaned texts the handles' columns really hold; None when they are too many to be words."""
-        found: set[str] = set()
-        for handle in handles:
-            if handle in self.binding:
-                words = self.words(self._text(handle))
-                if len(words) > WORDS_MAX:
-                    return None
-                found.update(words)
-        return sorted(found)
-
-    def _mapped(self, rule: Mapping[str, Any], vocabulary: str | None) -> Value:
-        codes = {canonical_value(str(k)): str(v) for k, v in rule["map"].items()}
-        return self._decode(rule, codes, vocabulary)
-
-    def _coded(self, rule: Mapping[str, Any], vocabulary: str | None) -> Value:
-        if vocabulary is None:
-            return self._texted(rule, "text", None)
-        return self._decode(rule, self.dictionary.aliases(vocabulary), vocabulary)
-
-    def _decode(self, rule: Mapping[str, Any], codes: Mapping[str, str], vocabulary: str | None) -> Value:
-        """Words to codes. An unknown word is a value (`unmapped`) where the vocabulary has one, else a fault."""
-        handles = [rule["from"]] if isinstance(rule["from"], str) else list(rule["from"])
-        text = self._texted(rule, "text", None).sql
-        spellings = None if "extract" in rule else self._spellings(handles)
-        if spellings is None:
-            text = f"lower({text})"
-            pairs = list(codes.items())
-        else:
-            pairs = [(w, codes[c]) for w in spellings if (c := canonical_value(w)) in codes]
-        cases = " ".join(f"WHEN {text} = {literal(word)} THEN {literal(code)}" for word, code in pairs)
-        allowed = vocabulary is None or UNMAPPED in self.dictionary.vocabularies[vocabulary]
-        value = f"CASE WHEN {text} IS NULL THEN NULL {cases} ELSE {literal(UNMAPPED) if allowed else 'NULL'} END"
-        if allowed:
-            return Value(value)
-        return Value(value, ((f"{text} IS NOT NULL AND {value} IS NULL", "unknown_code"),))
-
-    def condition(self, wanted: Mapping[str, Any]) -> str:
-        """A boolean over raw texts: {handle: [words]} (all of them), plus present / absent / nonzero / not."""
-        terms = []
-        for key, value in wanted.items():
-            if key == "not":
-                terms.append(f"NOT coalesce({self.condition(value)}, false)")
-            elif key in ("present", "absent", "nonzero"):
-                for handle in [value] if isinstance(value, str) else value:
-                    if key == "nonzero":
-                        terms.append(f"coalesce({self.number(handle)[0]}, 0) <> 0")
-                    else:
-                        terms.append(f"{self._text(handle)} IS {'NOT ' if key == 'present' else ''}NULL")
-            else:
-                terms.append(self._word_in(key, [value] if isinstance(value, str) else value))
-        return "(" + (" AND ".join(terms) or "true") + ")"
-
-    def _word_in(self, handle: str, words: list[str]) -> str:
-        if handle not in self.binding:
-            return "false"
-        wanted = {canonical_value(str(w)) for w in words}
-        spellings = self._spellings([handle])
-        text = self._text(handle)
-        if spellings is None:
-            text, spellings = f"lower({text})", sorted(wanted)
-        listed = ", ".join(literal(w) for w in spellings if canonical_value(w) in wanted)
-        return f"coalesce({text} IN ({listed}), false)" if listed else "false"
-
-    def _first_match(self, cases: list[Mapping[str, Any]]) -> str:
-        whens, otherwise = [], "NULL"
-        for case in cases:
-            if "when" in case:
-                whens.append(f"WHEN {self.condition(case['when'])} THEN {literal(str(case['value']))}")
-            else:
-                otherwise = literal(str(case["value"]))
-        return f"CASE {' '.join(whens)} ELSE {otherwise} END"
 
     # ---- rows
 
@@ -484,12 +203,6 @@ class Mapper:
             ranks = " ".join(f"WHEN {literal(c)} THEN {e.get('rank') or 100}" for c, e in vocabulary.items())
             return f"arg_min({column}, CASE {column} {ranks} ELSE 50 END)"
         return f"arg_min({column}, row_number)"
-
-
-def _words_of(rule: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """A rule for the word itself that a status was read from, which is kept beside it."""
-    handles = rule_handles(rule) if rule else []
-    return {"from": list(dict.fromkeys(handles))} if handles else None
 
 
 def _filled_later(name: str, value: Value) -> bool:
