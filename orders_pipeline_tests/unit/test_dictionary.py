@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import random
-from pathlib import Path
-
 import pytest
 import yaml
 
@@ -17,7 +13,6 @@ from orders_pipeline.dictionary.model import (
     load_dictionary,
     parse_source,
 )
-from orders_pipeline.ingest.recognise import bind, fits
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.checks import load_checks
 from orders_pipeline.kernel.lineage import output_columns
@@ -116,52 +111,6 @@ def test_headers_are_compared_in_one_form():
 
 def test_words_are_compared_without_widths_and_spaces():
     assert canonical_value("买家已付款，等待卖家发货") == canonical_value("买家已付款, 等待卖家发货")
-
-
-CLAIMED = {
-    "taobao_order_2012_first20": "taobao_orders", "taobao_order_2016": "taobao_orders", "taobao_order_2018": "taobao_orders",
-    "taobao_order_2021_xlsx": "taobao_orders", "taobao_order_qianniu_2026_selected": "taobao_orders",
-    "taobao_order_qianniu_2026_required_subset": "taobao_orders", "taobao_order_detail_classic": "taobao_order_lines",
-    "taobao_order_detail_new": "taobao_order_lines", "taobao_item_qianniu_2026_subset": "taobao_order_lines",
-    "douyin_order_74": "douyin_orders", "douyin_order_75_xlsx": "douyin_orders",
-    "alipay_account_detail_classic": "alipay_account_detail", "alipay_account_detail_new": "alipay_account_detail",
-    "alipay_business_detail": "alipay_business_detail", "alipay_summary": "alipay_summary",
-    "wechatpay_trade_bill_all": "wechatpay_trade_bill", "wechatpay_trade_bill_v2_24": "wechatpay_trade_bill",
-    "wechatpay_fund_bill": "wechatpay_fund_bill", "shopify_orders_export": "shopify_orders",
-    "wdt_stockout_detail_subset": "wms_outbound", "wdt_stock_export": "wms_stock",
-}
-
-
-def _header(formats: Path, key: str) -> list[str]:
-    return json.loads((formats / "headers.json").read_text(encoding="utf-8"))[key]
-
-
-def _sources_of(header: list[str]) -> list[str]:
-    names = [canonical_header(c) for c in header]
-    found = [(len(set(b.values())), s.name) for s in DICTIONARY.sources.values() if fits(s, b := bind(s, names))]
-    best = max((n for n, _ in found), default=0)
-    return sorted(name for n, name in found if n == best)
-
-
-@pytest.mark.parametrize("key", sorted(CLAIMED))
-def test_every_claimed_header_list_is_recognised_in_any_order(key, shared):
-    header = _header(shared("formats"), key)
-    for seed in range(5):
-        shuffled = header[:]
-        random.Random(seed).shuffle(shuffled)
-        assert _sources_of(shuffled) == [CLAIMED[key]]
-
-
-@pytest.mark.parametrize("key", sorted(CLAIMED))
-def test_every_selection_that_keeps_the_signature_is_recognised(key, shared):
-    header = _header(shared("formats"), key)
-    source = DICTIONARY.sources[CLAIMED[key]]
-    bound = bind(source, [canonical_header(c) for c in header])
-    needed = {header[bound[h]] for h in source.signature}
-    choice = random.Random(key)
-    for _ in range(20):
-        kept = [c for c in header if c in needed or choice.random() < 0.4]
-        assert source.name in _sources_of(kept)
 
 
 def test_pandera_schemas_hold_for_the_rows_of_the_sample(sample_home):
