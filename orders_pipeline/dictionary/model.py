@@ -95,6 +95,8 @@ class Block:
     fields: Mapping[str, Mapping[str, Any]]
     group_by: tuple[str, ...] = ()
     where: Mapping[str, Any] = field(default_factory=dict)
+    #: Columns without which a file has no rows of this block; the rest of the file is read all the same.
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -298,11 +300,28 @@ def _blocks(
             for name, rule in block["fields"].items():
                 if name not in entities[entity].fields:
                     raise DictionaryError(f"{origin}: {entity} has no field '{name}'")
-                mapped[name] = rule if isinstance(rule, dict) else {"from": rule}
+                mapped[name] = _spelled_out(rule)
                 for handle in rule_handles(mapped[name]):
                     if handle not in columns:
                         raise DictionaryError(f"{origin}: {entity}.{name} uses '{handle}', which is not under columns")
-            yield Block(entity, block.get("rows", "each"), mapped, tuple(block.get("group_by", ())), block.get("where") or {})
+            unknown = [h for h in (*block.get("needs", ()), *condition_handles(block.get("where") or {})) if h not in columns]
+            if unknown:
+                raise DictionaryError(f"{origin}: a block of {entity} uses '{unknown[0]}', which is not under columns")
+            yield Block(
+                entity,
+                block.get("rows", "each"),
+                mapped,
+                tuple(block.get("group_by", ())),
+                block.get("where") or {},
+                tuple(block.get("needs", ())),
+            )
+
+
+def _spelled_out(rule: Any) -> Mapping[str, Any]:
+    """A rule as a mapping, as is the one it falls back on: a bare name is the column of that name."""
+    if not isinstance(rule, dict):
+        return {"from": rule}
+    return {**rule, "otherwise": _spelled_out(rule["otherwise"])} if "otherwise" in rule else rule
 
 
 def _check_required(source: Source, block: Block, entity: Entity, origin: str) -> None:
@@ -315,7 +334,7 @@ def _check_required(source: Source, block: Block, entity: Entity, origin: str) -
 
 
 #: Operators whose value names the columns they work on.
-OPERATORS = ("from", "sum", "difference", "product", "concat", "credit", "debit", "negate", "absolute", "negative")
+OPERATORS = ("from", "sum", "less", "difference", "product", "concat", "credit", "debit", "negate", "absolute", "negative")
 
 
 def operands(rule: Mapping[str, Any]) -> list[str]:
@@ -329,12 +348,36 @@ def operands(rule: Mapping[str, Any]) -> list[str]:
 
 
 def rule_handles(rule: Mapping[str, Any]) -> list[str]:
-    """Every column handle a rule reads: its operands, and those its conditions look at."""
+    """Every column handle a rule reads: its operands, those its conditions look at, and those of what it falls back on."""
+    handles = own_handles(rule)
+    handles += condition_handles(rule.get("when") or {})
+    handles += rule.get("needs", ())
+    if "otherwise" in rule:
+        handles += rule_handles(rule["otherwise"])
+    return handles
+
+
+def own_handles(rule: Mapping[str, Any]) -> list[str]:
+    """The column handles that a rule's value is made of."""
     handles = operands(rule)
-    handles += list((rule.get("sign") or {}).get("minus", {}))
+    handles += condition_handles((rule.get("sign") or {}).get("minus") or {})
     for case in rule.get("first_match", ()):
-        for key, value in (case.get("when") or {}).items():
-            handles += ([value] if isinstance(value, str) else list(value)) if key in ("present", "absent") else [key]
+        handles += condition_handles(case.get("when") or {})
         if "from" in case:
             handles.append(case["from"])
+    return handles
+
+
+def condition_handles(wanted: Mapping[str, Any]) -> list[str]:
+    """Every column handle a condition looks at."""
+    handles: list[str] = []
+    for key, value in wanted.items():
+        if key == "not":
+            handles += condition_handles(value)
+        elif key == "matches":
+            handles += list(value)
+        elif key in ("present", "absent", "nonzero"):
+            handles += [value] if isinstance(value, str) else list(value)
+        else:
+            handles.append(key)
     return handles

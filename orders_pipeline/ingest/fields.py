@@ -19,6 +19,7 @@ from orders_pipeline.dictionary.model import (
     Source,
     canonical_value,
     operands,
+    own_handles,
     rule_handles,
 )
 from orders_pipeline.kernel.sqltext import literal
@@ -77,8 +78,42 @@ class FieldRules:
     # ---- one field
 
     def field(self, block: Block, name: str) -> Value:
+        return self._by_rule(block, name, block.fields.get(name))
+
+    def _by_rule(self, block: Block, name: str, rule: Mapping[str, Any] | None) -> Value:
+        """A rule with what limits it: the columns it `needs`, the rows `when` it holds, and what to take `otherwise`."""
+        if rule is None or not rule.keys() & {"needs", "when", "otherwise"}:
+            return self._unlimited(block, name, rule)
+        found = []
+        if self._applies(rule):
+            value = self._unlimited(block, name, rule)
+            if "when" in rule:
+                meets = self.condition(rule["when"])
+                faults = tuple((f"{meets} AND ({condition})", reason) for condition, reason in value.faults)
+                value = Value(f"CASE WHEN {meets} THEN {value.sql} END", faults)
+            found.append(value)
+        if "otherwise" in rule:
+            found.append(self._by_rule(block, name, rule["otherwise"]))
+        if not found:
+            return self._unlimited(block, name, None)
+        faults = [*found[0].faults]
+        for value in found[1:]:
+            # What is not taken cannot be at fault.
+            faults += [(f"{found[0].sql} IS NULL AND ({condition})", reason) for condition, reason in value.faults]
+        return Value(f"coalesce({', '.join(v.sql for v in found)})" if len(found) > 1 else found[0].sql, tuple(faults))
+
+    def _applies(self, rule: Mapping[str, Any]) -> bool:
+        """Whether the file has what a rule by itself is made of."""
+        if any(h not in self.binding for h in rule.get("needs", ())):
+            return False
+        return "value" in rule or "first_match" in rule or any(h in self.binding for h in own_handles(rule))
+
+    def gives(self, rule: Mapping[str, Any]) -> bool:
+        """Whether the file can give a value by this rule, or by one it falls back on."""
+        return self._applies(rule) or ("otherwise" in rule and self.gives(rule["otherwise"]))
+
+    def _unlimited(self, block: Block, name: str, rule: Mapping[str, Any] | None) -> Value:
         spec = self.dictionary.field(block.entity, name)
-        rule = block.fields.get(name)
         if name == "raw_status" and (rule is None or not self.bound(rule)):
             rule = _words_of(block.fields.get("status"))
         if rule is not None and "first_match" in rule:
@@ -103,7 +138,7 @@ class FieldRules:
             if spec.scrub:
                 value = Value(f"scrubbed({value.sql})", value.faults)
         constant = self.constants.get(name)
-        if constant is not None:
+        if constant is not None and "otherwise" not in rule:
             value = Value(f"coalesce({value.sql}, CAST({literal(constant)} AS {spec.duckdb_type}))", value.faults)
         return value
 
@@ -128,6 +163,12 @@ class FieldRules:
         text = texts[0] if len(texts) == 1 else f"coalesce({', '.join(texts)})"
         if "extract" in rule:
             text = f"nullif(regexp_extract({text}, {literal(rule['extract'])}, 1), '')"
+        if kind == "timestamp" and "format" in rule:
+            return self._instant(text, f"CAST(try_strptime({text}, {literal(rule['format'])}) AS TIMESTAMPTZ)")
+        if kind == "timestamp" and "zone" in rule:
+            # The column's own zone, whatever the zone of the file or the shop.
+            text = f"CASE WHEN has_offset({text}) THEN {text} ELSE {text} || ' {rule['zone']}' END"
+            return Value(f"instant({text})", ((f"{text} IS NOT NULL AND instant({text}) IS NULL", "unreadable_time"),))
         if kind == "timestamp":
             bound = [h for h in handles if h in self.binding]
             value = (
@@ -207,7 +248,8 @@ class FieldRules:
         if "sum" in rule or "difference" in rule:
             parts = [at(h) for h in rule.get("sum") or rule["difference"]]
             sign = " + " if "sum" in rule else " - "
-            return blank_is_zero(parts, sign.join(f"coalesce({p}, 0)" for p in parts))
+            less = "".join(f" - coalesce({at(h)}, 0)" for h in rule.get("less", ()))
+            return blank_is_zero(parts, sign.join(f"coalesce({p}, 0)" for p in parts) + less)
         if "product" in rule:
             return " * ".join(f"CAST({at(h)} AS DECIMAL(12,4))" for h in rule["product"])
         if "credit" in rule:
@@ -263,11 +305,13 @@ class FieldRules:
         return Value(value, ((f"{text} IS NOT NULL AND {value} IS NULL", "unknown_code"),))
 
     def condition(self, wanted: Mapping[str, Any]) -> str:
-        """A boolean over raw texts: {handle: [words]} (all of them), plus present / absent / nonzero / not."""
+        """A boolean over raw texts: {handle: [words]} (all of them), plus present / absent / nonzero / matches / not."""
         terms = []
         for key, value in wanted.items():
             if key == "not":
                 terms.append(f"NOT coalesce({self.condition(value)}, false)")
+            elif key == "matches":
+                terms += [f"coalesce(regexp_matches({self._text(h)}, {literal(p)}), false)" for h, p in value.items()]
             elif key in ("present", "absent", "nonzero"):
                 for handle in [value] if isinstance(value, str) else value:
                     if key == "nonzero":

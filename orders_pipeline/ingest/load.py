@@ -217,6 +217,7 @@ def mapper_from_context(
     blocks = tuple(
         replace(b, fields={**{k: v for k, v in implied.items() if k in load.dictionary.entities[b.entity].fields}, **b.fields})
         for b in source.blocks
+        if all(handle in binding for handle in b.needs)
     )
 
     def words(column: str) -> list[str]:
@@ -356,6 +357,11 @@ def _insert_block(
 ) -> None:
     fields = load.dictionary.entities[block.entity].fields
     derived = derived_columns(block.entity, fields, mapper.source.get("transaction_key", "payment_id"))
+    others = [b for b in mapper.source.blocks if b.entity == block.entity]
+    if "line_key" in derived and block is not others[0]:
+        # A row that gives two lines (the goods and a gift) numbers the second kind apart.
+        kind, key = derived["line_key"]
+        derived["line_key"] = (kind, f"coalesce(sub_order_id, '{others.index(block)}+' || {key})")
     _, rows = mapper.select(block)
     if block.entity == "tracking":
         rows = _with_courier_words(load.dictionary, rows)

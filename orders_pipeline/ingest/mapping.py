@@ -45,6 +45,9 @@ class Mapper(FieldRules):
         broken = self._constraints(block, values)
         judged = f"CASE WHEN fault IS NOT NULL THEN fault {' '.join(broken)} END" if broken else "fault"
         names = ["row_number", "row_hash", *entity.fields]
+        if block.entity == "discounts" and not self.source.is_standard:
+            # An export has a column for every kind of discount; nothing in it is no discount.
+            rows = f"SELECT * FROM ({rows}) WHERE coalesce(amount, 0) <> 0 OR fault IS NOT NULL"
         return [*names, "fault"], f"SELECT {', '.join(quote(n) for n in names)}, {judged} AS fault FROM ({rows})"
 
     # ---- what others ask
@@ -133,7 +136,7 @@ class Mapper(FieldRules):
     def has_value(self, block: Block, name: str) -> bool:
         """Whether the file can give a field of a block at all."""
         rule = block.fields.get(name)
-        return rule is not None and ("value" in rule or "first_match" in rule or self.bound(rule))
+        return rule is not None and self.gives(rule)
 
     def headers(self, block_entity: str, field: str) -> list[str]:
         """The cell columns a field is read from, for messages."""
@@ -162,7 +165,10 @@ class Mapper(FieldRules):
     # ---- rows
 
     def _where(self, block: Block) -> str:
-        return f" WHERE {self.condition(block.where)}" if block.where else ""
+        wanted = [self.condition(block.where)] if block.where else []
+        if self.source.get("leave_out"):
+            wanted.append(f"NOT {self.condition(self.source.get('leave_out'))}")
+        return f" WHERE {' AND '.join(wanted)}" if wanted else ""
 
     def _constraints(self, block: Block, values: Mapping[str, Value]) -> list[str]:
         entity = self.dictionary.entities[block.entity]

@@ -54,6 +54,7 @@ kept AS (
 numbered AS (
     SELECT
         order_guid,
+        line_key,
         file_id,
         row_number,
         row_number() OVER (
@@ -88,5 +89,9 @@ SELECT
     r.row_number
 FROM numbered AS n
 INNER JOIN raw.order_lines AS r
-    ON n.order_guid = r.order_guid AND n.file_id = r.file_id AND n.row_number = r.row_number
+    ON
+        n.order_guid = r.order_guid
+        AND n.line_key = r.line_key
+        AND n.file_id = r.file_id
+        AND n.row_number = r.row_number
 LEFT JOIN orders.products AS p ON r.sku = p.sku
