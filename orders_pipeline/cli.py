@@ -19,6 +19,7 @@ EXAMPLES = {
     "dev": "orders-pipeline dev --home data --port 3000",
     "explain": "orders-pipeline explain 3302710287203084298",
     "files": "orders-pipeline files --status refused",
+    "alerts": "orders-pipeline alerts --test finance_group",
     "quarantine": "orders-pipeline quarantine fix 5f0c… 17 --set 买家应付货款=120.50 --by li.na --why 'typed with a comma'",
     "channel": "orders-pipeline channel check my_source.yml",
     "simulate": "orders-pipeline simulate --orders 1000 --months 2 --seed 7 --out /tmp/sample",
@@ -69,6 +70,11 @@ def make_parser() -> argparse.ArgumentParser:
     files = _command(commands, "files", "the ledger of files", _files)
     files.add_argument("--status", choices=("loaded", "refused", "duplicate"))
     _json(files)
+
+    alerts = _command(commands, "alerts", "what stands now that somebody must hear of", _alerts)
+    alerts.add_argument("--all", action="store_true", help="also those that have ended")
+    alerts.add_argument("--test", metavar="TARGET", help="send a test message to this target of settings.toml")
+    _json(alerts)
 
     quarantine = _command(commands, "quarantine", "rows that were set aside: list, show, fix, release", None, home=False)
     _quarantine_commands(quarantine)
@@ -198,6 +204,20 @@ def _files(options: argparse.Namespace) -> int:
         desk.table(
             rows, ("path", "source", "status", "rows_read", "rows_accepted", "rows_quarantined", "rows_duplicate", "reason")
         )
+    )
+    return 0
+
+
+def _alerts(options: argparse.Namespace) -> int:
+    from orders_pipeline.alerts import desk
+    from orders_pipeline.ingest.desk import table
+
+    if options.test:
+        print(desk.test(_home(options), options.test))
+        return 0
+    rows = desk.alerts(_home(options), ended=options.all)
+    _print_json(rows) if options.json else print(
+        table(rows, ("first_seen_at", "severity", "rule", "entity_type", "entity_id", "cleared_at", "message"))
     )
     return 0
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import duckdb
 
+from orders_pipeline.alerts.book import News, look
+from orders_pipeline.alerts.delivery import deliver, read_targets
 from orders_pipeline.ingest.intake import Intake, Taker
 from orders_pipeline.kernel.checks import Check, CheckResult, load_checks, run_checks
 from orders_pipeline.kernel.home import Home
@@ -37,6 +39,8 @@ class RunResult:
     refreshed: list[Refreshed] = field(default_factory=list)
     checks: list[CheckResult] = field(default_factory=list)
     publication: Publication | None = None
+    news: News = field(default_factory=News)
+    undelivered: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -72,6 +76,10 @@ class Session:
     full: bool = False
     refreshed: dict[str, Refreshed] = field(default_factory=dict)
     results: dict[tuple[str, str], CheckResult] = field(default_factory=dict)
+    undelivered: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._targets = read_targets(self.settings.alerts)  # a mistake there is told before any work
 
     @cached_property
     def taker(self) -> Taker:
@@ -155,11 +163,19 @@ class Session:
     def _some(self, names: Collection[str]) -> list[Model]:
         return [model for name, model in self._plan.items() if name in names]
 
+    @cached_property
+    def news(self) -> News:
+        """What has changed in the alerts. Tables and checks must be up to date."""
+        return look(self.connection, self.as_of, self.settings)
+
     def publish(self) -> Publication:
-        """Publish all that has changed; whatever no step of this run has refreshed or checked is, before."""
+        """Publish all that has changed; whatever no step of this run has refreshed or checked is, before. Alerts go out
+        whether or not a check stands against publishing."""
         self.refresh()
         self.check()
-        return self._publisher.publish(list(self.results.values()))
+        publication = self._publisher.publish(list(self.results.values()), anew=bool(self.news))
+        self.undelivered = deliver(self.connection, self.home, self._targets)
+        return publication
 
 
 @contextmanager
@@ -193,6 +209,7 @@ def run(
         with _timed(result, "publish"):
             progress("publish")
             result.publication = now.publish()
+            result.news, result.undelivered = now.news, now.undelivered
         return result
 
 

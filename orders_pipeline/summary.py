@@ -49,6 +49,8 @@ def collect(home: Home, result: RunResult) -> dict[str, Any]:
                 if not r.passed
             ],
         },
+        "alerts": {"raised": result.news.raised, "cleared": result.news.cleared, "standing": result.news.standing},
+        "undelivered": result.undelivered,
         "published": bool(result.publication and result.publication.done),
         "blocked": bool(result.blocked_by),
         "database": str(book) if published.exists() else None,
@@ -120,6 +122,9 @@ def text(facts: dict[str, Any]) -> str:
             "",
         ]
     lines += _checks(facts["checks"])
+    alerts = facts["alerts"]
+    lines.append(f"Alerts   {alerts['standing']} stand ({alerts['raised']} new, {alerts['cleared']} ended)")
+    lines += [f"         {line}" for line in facts["undelivered"]]
     for message in new["refused"]:
         lines.append(f"Refused  {message}")
     for path in new["waiting"]:
@@ -156,5 +161,6 @@ def _where(facts: dict[str, Any]) -> list[str]:
         "",
         "Next     orders-pipeline explain <any order, payment or waybill number>",
         "         orders-pipeline quarantine list",
+        "         orders-pipeline alerts",
         "         orders-pipeline dev   (Dagster UI)",
     ]

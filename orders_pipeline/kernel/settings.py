@@ -36,11 +36,12 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Settings:
-    """Thresholds after this home's overrides, and its shops and accounts."""
+    """Thresholds after this home's overrides, its shops and accounts, and who hears of alerts."""
 
     thresholds: Mapping[str, Decimal | int]
     shops: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
     accounts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    alerts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def shop_zone(self, channel: str, shop_id: str) -> str | None:
         return self.shops.get((channel, shop_id), {}).get("timezone")
@@ -67,7 +68,7 @@ def load_settings(file: Path) -> Settings:
             raise Usage(f"{file}: there is no threshold '{name}'; `orders-pipeline docs` lists them")
         values[name] = value
     shops = {(channel, shop): dict(spec) for channel, per in given.get("shops", {}).items() for shop, spec in per.items()}
-    return Settings(values, shops, dict(given.get("accounts", {})))
+    return Settings(values, shops, dict(given.get("accounts", {})), dict(given.get("alerts", {})))
 
 
 def _read(path: Path) -> dict[str, Any]:

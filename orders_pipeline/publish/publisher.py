@@ -27,8 +27,8 @@ from orders_pipeline.kernel.warehouse import table_exists
 CONSUMER = "publication"
 #: Readable by the DuckDB drivers inside BI tools, which trail the newest release.
 STORAGE_VERSION = "v1.5.0"
-#: Tables the checks write themselves, published beside the models.
-HISTORY = ("quality.check_results",)
+#: Tables that no model makes: what checks and alerts write down, run by run. Published beside the models.
+HISTORY = ("quality.check_results", "ops.alerts")
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,14 @@ class Publisher:
             return {n: Refreshed(c.model, "whole", c.rows) for n, c in self.refresher.changes("").items()}
         return changed
 
-    def publish(self, results: Sequence[CheckResult]) -> Publication:
-        """Swap in a new file with what changed, and the Parquet copies; unless a check stands against it."""
+    def publish(self, results: Sequence[CheckResult], *, anew: bool = False) -> Publication:
+        """Swap in a new file with what changed, and the Parquet copies; unless a check stands against it. `anew`: even when
+        no table but those of HISTORY has changed."""
         target = self.home.published_database
         blocked = tuple(f"{r.check.table}: {r.check.name}" for r in results if r.blocks)
         if blocked:
             return Publication(False, target, blocked_by=blocked)
-        if not self.changes and target.exists():
+        if not self.changes and target.exists() and not anew:
             return Publication(False, target)
         self.home.published.mkdir(parents=True, exist_ok=True)
         fresh = self.home.published / f".orders-{self.run_id}.duckdb"

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from orders_pipeline import pipeline
+from orders_pipeline.alerts.rules import load_rules
 from orders_pipeline.dictionary.model import (
     DictionaryError,
     canonical_header,
@@ -66,6 +67,8 @@ def test_every_threshold_is_declared_and_used():
     used = set(sql.used_names(pipeline.models()).thresholds)
     for check in load_checks(pipeline.ROOMS, {m.name: m for m in pipeline.models()}):
         used |= {name for kind, name in _pseudo(check.sql) if kind == "threshold"}
+    for rule in load_rules():
+        used |= {name for kind, name in _pseudo(rule.sql) if kind == "threshold"}
     used |= {"parquet_inline_max_rows"}  # read by publish/publisher.py
     assert used == set(declared_thresholds())
 

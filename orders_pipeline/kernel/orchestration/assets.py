@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from orders_pipeline import pipeline
+from orders_pipeline.alerts.book import TABLE
 from orders_pipeline.ingest.intake import Intake
 from orders_pipeline.kernel.checks import Check
 from orders_pipeline.kernel.models import Model
@@ -120,7 +121,7 @@ def publish_assets(models: Sequence[Model]) -> dg.AssetsDefinition:
             asset_key(name),
             deps=[asset_key(m.name) for m in models],
             group_name=specs[name].room,
-            description=f"**{specs[name].title['en']} · {specs[name].title['zh']}**\n\nEvery check of every run.",
+            description=f"**{specs[name].title['en']} · {specs[name].title['zh']}**\n\n{specs[name].caveats}",
             owners=[owner(specs[name].owner)],
             kinds={"duckdb"},
             tags={"published": "yes"},
@@ -141,6 +142,8 @@ def publish_assets(models: Sequence[Model]) -> dg.AssetsDefinition:
     def publish(context: dg.AssetExecutionContext, warehouse: Warehouse) -> Iterator[dg.MaterializeResult]:
         with warehouse.hold(context) as now:
             publication = now.publish()
+            for line in now.undelivered:
+                context.log.warning(line)
             if publication.blocked_by:
                 raise dg.Failure(
                     f"Not published, for error-level checks fail: {', '.join(publication.blocked_by)}. "
@@ -156,6 +159,9 @@ def publish_assets(models: Sequence[Model]) -> dg.AssetsDefinition:
 
 def _history(now: pipeline.Session, name: str) -> dict[str, Any]:
     rows = now.connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
+    if name == TABLE:
+        news = now.news
+        return {"dagster/row_count": rows, "raised": news.raised, "cleared": news.cleared, "standing": news.standing}
     failed = [r for r in now.results.values() if not r.passed]
     made = [(r.check.table, r.check.name, r.check.severity, r.rows_failing) for r in failed]
     failing = {"not passed": records(("table", "check", "severity", "rows failing"), made)} if made else {}
