@@ -39,6 +39,12 @@ DUCKDB_TYPES = {
 
 GLOBAL_NULLS = ("", "-", "--", "—", "——", "/", "NA", "N/A", "NULL", "null", "无", "None", "nan", "NaN")
 STANDARD_PREFIX = "standard_"
+#: Of equal rows in one file: the first counts | all count | all count, and the later ones are marked and counted as duplicates.
+REPEATED_ROWS = ("duplicate", "legitimate", "marked")
+#: Stands for a column in `concat`: the number of a row among its equals in the file, from 1 (only where repeats are kept).
+REPEAT_NUMBER = "repeat_number"
+#: What the place of a file may say of all its rows: field -> key in the source and of a landing folder (`courier=zto/`).
+PLACE_FIELDS = {"shop_id": "shop", "account": "account", "courier_code": "courier", "warehouse_id": "warehouse", "owner": "owner"}
 DECLARED_ZONE = "declared"
 
 
@@ -137,6 +143,11 @@ class Source:
     def is_standard(self) -> bool:
         return self.name.startswith(STANDARD_PREFIX)
 
+    @property
+    def repeated_rows(self) -> str:
+        """What rows of one file are that equal another one in every cell (see REPEATED_ROWS)."""
+        return self.spec.get("repeated_rows", "duplicate")
+
 
 @dataclass(frozen=True)
 class Dictionary:
@@ -207,13 +218,27 @@ def load_dictionary(folder: Path = FOLDER) -> Dictionary:
             raise DictionaryError(f"fields.yml: {name} has type '{fields[name].type}'; use one of {list(DUCKDB_TYPES)}")
     entities = dict(_entities(read_yaml(folder / "entities.yml"), fields))
     vocabularies = {p.stem: read_yaml(p) for p in sorted((folder / "vocabularies").glob("*.yml"))}
-    courier_words = vocabularies.pop("courier_status")["patterns"]
+    courier_status = vocabularies.pop("courier_status")
     channels = read_yaml(folder / "channels.yml")
     sources = {e.name: e for e in _standard_sources(entities)}
     for path in sorted((folder / "sources").glob("*.yml")):
-        source = parse_source(read_yaml(path), fields, entities, origin=path.name)
+        source = parse_source(_with_codes(read_yaml(path), courier_status["providers"], path.name), fields, entities, path.name)
         sources[source.name] = source
-    return Dictionary(fields, entities, vocabularies, channels, sources, courier_words)
+    return Dictionary(fields, entities, vocabularies, channels, sources, courier_status["patterns"])
+
+
+def _with_codes(spec: dict[str, Any], providers: Mapping[str, Mapping[str, str]], origin: str) -> dict[str, Any]:
+    """The source with `codes_of: <provider>` written out as the map of that tracking service's codes."""
+    for given in (spec.get("entities") or {}).values():
+        for block in given if isinstance(given, list) else [given]:
+            for name, rule in block["fields"].items():
+                provider = rule.get("codes_of") if isinstance(rule, dict) else None
+                if provider is None:
+                    continue
+                if provider not in providers:
+                    raise DictionaryError(f"{origin}: {name} takes the codes of '{provider}', unknown to courier_status.yml")
+                block["fields"][name] = {**rule, "map": {**providers[provider], **rule.get("map", {})}}
+    return spec
 
 
 def _entities(spec: Mapping[str, Any], fields: Mapping[str, Field]) -> Iterator[tuple[str, Entity]]:
@@ -280,6 +305,8 @@ def parse_source(spec: Mapping[str, Any], fields: Mapping[str, Field], entities:
             raise DictionaryError(f"{origin}: signature names '{handle}', which is not under columns")
     if not blocks and not source.ignore:
         raise DictionaryError(f"{origin}: no entities and no `ignore` reason; say what the rows become")
+    if source.repeated_rows not in REPEATED_ROWS:
+        raise DictionaryError(f"{origin}: repeated_rows is '{source.repeated_rows}'; use one of {', '.join(REPEATED_ROWS)}")
     for block in blocks:
         _check_required(source, block, entities[block.entity], origin)
     return source
@@ -302,7 +329,7 @@ def _blocks(
                     raise DictionaryError(f"{origin}: {entity} has no field '{name}'")
                 mapped[name] = _spelled_out(rule)
                 for handle in rule_handles(mapped[name]):
-                    if handle not in columns:
+                    if handle not in columns and handle != REPEAT_NUMBER:
                         raise DictionaryError(f"{origin}: {entity}.{name} uses '{handle}', which is not under columns")
             unknown = [h for h in (*block.get("needs", ()), *condition_handles(block.get("where") or {})) if h not in columns]
             if unknown:
@@ -325,7 +352,9 @@ def _spelled_out(rule: Any) -> Mapping[str, Any]:
 
 
 def _check_required(source: Source, block: Block, entity: Entity, origin: str) -> None:
-    supplied = set(block.fields) | source.optional_fields | {"channel", "shop_id", "account", "currency"}
+    stated = {field for field, key in PLACE_FIELDS.items() if key in source.spec}
+    stated |= {"counted_at"} if source.get("counted_at") == "exported_at" else set()
+    supplied = set(block.fields) | source.optional_fields | stated | {"channel", "shop_id", "account", "currency"}
     missing = [f for f in entity.required if f not in supplied]
     if missing:
         raise DictionaryError(

@@ -14,6 +14,7 @@ from orders_pipeline.dictionary.model import (
     DECLARED_ZONE,
     DUCKDB_TYPES,
     GLOBAL_NULLS,
+    REPEAT_NUMBER,
     Block,
     Dictionary,
     Source,
@@ -128,7 +129,9 @@ class FieldRules:
         if "map" in rule:
             return self._mapped(rule, spec.vocabulary)
         if spec.type == "code":
-            return self._coded(rule, spec.vocabulary)
+            value = self._coded(rule, spec.vocabulary)
+            constant = self.constants.get(name) if name == "courier_code" else None
+            return Value(f"coalesce({value.sql}, {literal(constant)})", value.faults) if constant else value
         if spec.type in NUMERIC:
             value = self._numeric(rule, spec.type)
         else:
@@ -148,6 +151,8 @@ class FieldRules:
 
     def _text(self, handle: str, kind: str = "text") -> str:
         """A handle's cleaned text in `src` (see `mapping.Mapper.staging`); NULL where the file lacks the column."""
+        if handle == REPEAT_NUMBER:
+            return f"CAST({REPEAT_NUMBER} AS VARCHAR)"
         if handle not in self.binding:
             return "CAST(NULL AS VARCHAR)"
         return self._use({"id": "i", "text": "t", "value": "x"}[kind], handle)
@@ -171,9 +176,14 @@ class FieldRules:
             return Value(f"instant({text})", ((f"{text} IS NOT NULL AND instant({text}) IS NULL", "unreadable_time"),))
         if kind == "timestamp":
             bound = [h for h in handles if h in self.binding]
-            value = (
-                f"coalesce({', '.join(self._use('m', h) for h in bound)})" if "extract" not in rule else self.instant_sql(text)
-            )
+            if "extract" in rule:
+                value = self.instant_sql(text)
+            else:
+                value = f"coalesce({', '.join(self._use('m', h) for h in bound)})"
+            if rule.get("at") == "end_of_day":  # a day without a time: whatever happened on it had happened by its end
+                last = f"CAST(CAST({value} AS DATE) + TIME '23:59:59' AS TIMESTAMPTZ)"
+                bare = f"NOT contains({text}, ':') AND CAST(CAST({value} AS TIMESTAMP) AS TIME) = TIME '00:00:00'"
+                value = f"CASE WHEN {bare} THEN {last} ELSE {value} END"
             return self._instant(text, value)
         if kind == "date":
             value = f"CAST(wall_clock({text}) AS DATE)"
@@ -280,7 +290,14 @@ class FieldRules:
 
     def _mapped(self, rule: Mapping[str, Any], vocabulary: str | None) -> Value:
         codes = {canonical_value(str(k)): str(v) for k, v in rule["map"].items()}
-        return self._decode(rule, codes, vocabulary)
+        if "codes_of" not in rule:
+            return self._decode(rule, codes, vocabulary)
+        # The most detailed code that is known; the standard's own words are understood beside the service's codes.
+        codes = {**self.dictionary.aliases(vocabulary or ""), **codes}
+        handles = [h for h in operands(rule) if h in self.binding]
+        known = [f"nullif({self._decode({**rule, 'from': h}, codes, vocabulary).sql}, {literal(UNMAPPED)})" for h in handles]
+        stated = " OR ".join(f"{self._text(h)} IS NOT NULL" for h in handles)
+        return Value(f"coalesce({', '.join(known)}, CASE WHEN {stated} THEN {literal(UNMAPPED)} END)")
 
     def _coded(self, rule: Mapping[str, Any], vocabulary: str | None) -> Value:
         if vocabulary is None:

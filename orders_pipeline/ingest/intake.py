@@ -161,14 +161,15 @@ class Taker:
             raise BadInput(f"{found.source.name}: {found.source.ignore}", reason="summary_only", file=path)
         staged = None
         try:
-            staged = stage(self.connection, self.load, found, member.hints)
+            staged = stage(self.connection, self.load, found, member.hints, path)
             with transaction(self.connection):
                 self.connection.execute("DELETE FROM raw.files WHERE file_id = ?", [ledger.copy_id(member.sha256, path)])
                 outcome = load_staged(self.connection, self.load, staged, file_id, path)
                 ledger.record_loaded(
                     self.connection, file_id, path, member.sha256, member.size, found.table.encoding, outcome, self.as_of
                 )
-                ledger.count_repeats(self.connection, found.source.primary.entity, found.source.name, file_id)
+                marked = found.source.repeated_rows == "marked"
+                ledger.count_repeats(self.connection, found.source.primary.entity, found.source.name, file_id, marked)
                 for row in released_rows(self.home, file_id):
                     read_again(self.connection, self.load, self.home, file_id, row)
                 touch(self.connection, self.dictionary, {b.entity for b in found.source.blocks}, file_id)

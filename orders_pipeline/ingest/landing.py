@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from orders_pipeline.ingest.read.limits import DEFAULT, Limits
 from orders_pipeline.ingest.read.scan import sha256_of
 
-HINT_KEYS = frozenset({"shop", "account", "timezone", "channel"})
+HINT_KEYS = frozenset({"shop", "account", "timezone", "channel", "courier", "warehouse", "owner", "exported"})
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".download", ".filepart")
 
 

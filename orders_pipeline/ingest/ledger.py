@@ -99,8 +99,13 @@ def record_copy(connection: duckdb.DuckDBPyConnection, file_id: str, path: str, 
     )
 
 
-def count_repeats(connection: duckdb.DuckDBPyConnection, entity: str, source: str, file_id: str) -> None:
-    """Count, for this file and those it shares rows with, the rows that an older export already had."""
+def count_repeats(
+    connection: duckdb.DuckDBPyConnection, entity: str, source: str, file_id: str, marked: bool = False
+) -> None:
+    """Count, for this file and those it shares rows with, the rows that an older export already had.
+
+    `marked`: the source's repeats inside one file are counted as duplicates already; only the first of them is compared.
+    """
     others = connection.execute(
         "SELECT count(*) FROM raw.files WHERE source = ? AND status = 'loaded' AND file_id <> ?", [source, file_id]
     ).fetchall()[0][0]
@@ -113,16 +118,21 @@ def count_repeats(connection: duckdb.DuckDBPyConnection, entity: str, source: st
         connection.execute(
             f"""UPDATE raw.files SET rows_duplicate = rows_repeated + n.older, rows_accepted =
                 rows_read - rows_quarantined - rows_repeated - n.older
-            FROM ({aged} SELECT count(*) AS older FROM aged WHERE age > 1 AND file_id = $file) n
+            FROM ({aged} SELECT count(*) AS older FROM aged
+                WHERE age > 1 AND file_id = $file AND (occurrence = 1 OR NOT $marked)) n
             WHERE raw.files.file_id = $file""",
-            {**values, "file": one},
+            {**values, "file": one, "marked": marked},
         )
 
 
 def _aged(table: str) -> str:
-    """CTEs that give `aged`: the lines a file ($file of $source) shares with any file, 1 for the oldest of equal ones."""
+    """CTEs that give `aged`: the lines a file ($file of $source) shares with any file, 1 for the oldest of equal ones.
+
+    The second of two equal lines of a file is compared with the second ones of the others.
+    """
     return f"""WITH lines AS (SELECT DISTINCT file_id, row_number, row_hash FROM {table} WHERE source = $source),
         shared AS (SELECT l.* FROM lines l WHERE l.row_hash IN (SELECT row_hash FROM lines WHERE file_id = $file)),
-        aged AS (SELECT s.file_id, row_number() OVER (PARTITION BY s.row_hash
+        numbered AS (SELECT *, row_number() OVER (PARTITION BY file_id, row_hash ORDER BY row_number) AS occurrence FROM shared),
+        aged AS (SELECT s.file_id, s.occurrence, row_number() OVER (PARTITION BY s.row_hash, s.occurrence
             ORDER BY f.exported_at NULLS FIRST, s.file_id, s.row_number) AS age
-            FROM shared s JOIN raw.files f ON s.file_id = f.file_id AND f.status = 'loaded')"""
+            FROM numbered s JOIN raw.files f ON s.file_id = f.file_id AND f.status = 'loaded')"""

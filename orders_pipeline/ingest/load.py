@@ -8,16 +8,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
 
-from orders_pipeline.dictionary.model import DECLARED_ZONE, Block, Dictionary, Source
+from orders_pipeline.dictionary.model import (
+    DECLARED_ZONE,
+    PLACE_FIELDS,
+    REPEAT_NUMBER,
+    Block,
+    Dictionary,
+    Source,
+    canonical_value,
+)
 from orders_pipeline.ingest import quarantine
 from orders_pipeline.ingest.control import check_control_totals
+from orders_pipeline.ingest.landing import hints_of
 from orders_pipeline.ingest.mapping import Mapper
 from orders_pipeline.ingest.raw import derived_columns, raw_columns
 from orders_pipeline.ingest.read import Loaded, NormalisedCsv, Table, discard, load_rows, normalise, read_csv_sql
@@ -28,6 +37,13 @@ from orders_pipeline.kernel.sqltext import literal, quote
 from orders_pipeline.kernel.warehouse import in_file_order
 
 DEFAULT_TOTAL_WORDS = ("合计", "合计:", "合计：", "总计", "总计:", "总计：")
+#: What to do about a required field that nothing in the file gives.
+_REMEDIES = {
+    "counted_at": "the figures do not say when they were true: put the time of the export into the file name "
+    "(…_20260131093000.xlsx) or the file into a folder exported=2026-01-31T0930",
+    "courier_code": "the sheet does not say whose it is: put it into a folder courier=zto (a code or name of the dictionary)",
+    "warehouse_id": "the file does not name its warehouse: put it into a folder warehouse=<id>",
+}
 STAGED = "staged"
 ASIDE = "read_again"
 
@@ -75,7 +91,9 @@ class Staged:
             discard(copy, table)
 
 
-def stage(connection: duckdb.DuckDBPyConnection, load: Load, found: Recognised, hints: Mapping[str, str]) -> Staged:
+def stage(
+    connection: duckdb.DuckDBPyConnection, load: Load, found: Recognised, hints: Mapping[str, str], path: str = ""
+) -> Staged:
     """Read a table's body, cleaned, into the session's `staged`. Raises BadInput when the file as a whole cannot be read."""
     source = found.source
     csv = normalise(
@@ -90,7 +108,8 @@ def stage(connection: duckdb.DuckDBPyConnection, load: Load, found: Recognised, 
     binding = {h: f"c{i}" for h, i in found.binding.items()}
 
     def read(stated: Mapping[str, str]) -> tuple[Mapper, Loaded]:
-        mapper = make_mapper(connection, load, source, binding, stated, csv.preamble)
+        lines = csv.footers + csv.preamble + ([found.table.sheet] if found.table.sheet else [])
+        mapper = make_mapper(connection, load, source, binding, stated, lines, path)
         mapper.numbered_cells = {h: found.table.risky[i] for h, i in found.binding.items() if found.table.risky.get(i)}
         _check_required(source, mapper)
         return mapper, _read(connection, mapper, csv)
@@ -150,10 +169,10 @@ def load_staged(connection: duckdb.DuckDBPyConnection, load: Load, staged: Stage
     source = mapper.source
     create_src(connection, mapper, staged.loaded.line_sql)
     check_control_totals(connection, mapper, csv.footers)
-    stated = _exported_at(source, path, csv.footers + csv.preamble, mapper.zone)
+    stated = _stated_export(source, path, csv.footers + csv.preamble, mapper.zone)
     rows, different, newest = _measure(connection, [] if stated else mapper.event_times())
-    duplicates = 0 if source.get("duplicates") == "keep" else rows - different
-    if duplicates:
+    duplicates = 0 if source.repeated_rows == "legitimate" else rows - different
+    if duplicates and source.repeated_rows == "duplicate":
         _drop_repeats(connection)
     exported_at = stated or newest
     insert_blocks(connection, load, mapper, file_id, exported_at)
@@ -186,19 +205,26 @@ def make_mapper(
     binding: Mapping[str, str],
     hints: Mapping[str, str],
     preamble: list[str],
+    path: str = "",
 ) -> Mapper:
-    """The mapper of one file, with what its place and its preamble say; sets the session's zone to the file's."""
+    """The mapper of one file, with what its folder, its name and the text around its table say."""
     constants: dict[str, str | None] = {"channel": hints.get("channel") or source.channel}
-    for field, key in (("shop_id", "shop"), ("account", "account")):
+    for field, key in PLACE_FIELDS.items():
         spec = source.get(key) or {}
-        constants[field] = hints.get(key) or _in_preamble(spec.get("preamble"), preamble) or spec.get("default")
+        in_name = _in_preamble(spec.get("filename"), [path])
+        constants[field] = hints.get(key) or _in_preamble(spec.get("preamble"), preamble) or in_name or spec.get("default")
+    if constants["courier_code"]:
+        constants["courier_code"] = _courier(load.dictionary, str(constants["courier_code"]))
     if not source.is_standard:
         constants["shop_id"] = constants["shop_id"] or "main"
         channel = load.dictionary.channel(constants["channel"] or "default")
         constants["currency"] = source.get("currency") or channel["currency"]
     shop_zone = load.settings.shop_zone(constants["channel"] or "", constants["shop_id"] or "")
     zone = hints.get("timezone") or shop_zone or source.timezone
-    stated = [key for key in ("shop", "account") if key in hints]
+    if source.get("counted_at") == "exported_at":
+        exported = _stated_export(source, path, preamble, zone, hints)
+        constants["counted_at"] = exported.isoformat() if exported else None
+    stated = [key for key in PLACE_FIELDS.values() if key in hints]
     return mapper_from_context(connection, load, source, binding, {"constants": constants, "zone": zone, "stated": stated})
 
 
@@ -211,7 +237,7 @@ def mapper_from_context(
     """
     implied = {
         field: {"from": (source.get(key) or {})["from"]}
-        for field, key in (("shop_id", "shop"), ("account", "account"))
+        for field, key in PLACE_FIELDS.items()
         if "from" in (source.get(key) or {}) and key not in context["stated"]
     }
     blocks = tuple(
@@ -257,6 +283,32 @@ def _zone_of_shops(connection: duckdb.DuckDBPyConnection, load: Load) -> str | N
     return zones.pop() if len(zones) == 1 else None
 
 
+def _courier(dictionary: Dictionary, name: str) -> str:
+    """The standard code of a courier that a folder, a file name or a heading names."""
+    code = dictionary.aliases("courier").get(canonical_value(name))
+    if code is None:
+        raise BadInput(
+            f"'{name}' is no known courier",
+            reason="unknown_courier",
+            field="courier_code",
+            remedy="use a code or name of vocabularies/courier.yml, or add it there as an alias",
+        )
+    return code
+
+
+def _folder_time(text: str, zone: tzinfo) -> datetime:
+    """The moment a folder `exported=…` names: ISO 8601, in the file's zone where it has no offset."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise BadInput(
+            f"the folder exported={text} names no time",
+            reason="unreadable_time",
+            remedy="write e.g. exported=2026-01-31T0930 (ISO 8601)",
+        ) from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+
+
 def _in_preamble(pattern: str | None, lines: list[str]) -> str | None:
     for line in lines if pattern else ():
         found = re.search(pattern or "", line)
@@ -277,7 +329,7 @@ def _check_required(source: Source, mapper: Mapper) -> None:
                     f"recognised as {source.name}, but there is no column for the required {block.entity}.{name}",
                     reason="required_column_missing",
                     field=name,
-                    remedy="export the file again with that column",
+                    remedy=_REMEDIES.get(name, "export the file again with that column"),
                 )
 
 
@@ -286,9 +338,12 @@ def create_src(connection: duckdb.DuckDBPyConnection, mapper: Mapper, line_sql: 
     for column in mapper.columns_of(mapper.source.get("fill_down", ())):
         _fill_down(connection, column)
     mapper.damaged = _damaged(connection, mapper)
+    repeat = ""
+    if mapper.source.repeated_rows != "duplicate":
+        repeat = f", row_number() OVER (PARTITION BY row_hash ORDER BY rowid) AS {REPEAT_NUMBER}"
     connection.execute(
-        f"CREATE OR REPLACE TEMP VIEW src AS SELECT *, {line_sql} AS row_number, rowid AS record, {mapper.family()} AS family "
-        f"FROM {STAGED} WHERE NOT is_total"
+        f"CREATE OR REPLACE TEMP VIEW src AS SELECT *, {line_sql} AS row_number, rowid AS record, {mapper.family()} AS family"
+        f"{repeat} FROM {STAGED} WHERE NOT is_total"
     )
 
 
@@ -320,8 +375,13 @@ def _drop_repeats(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _exported_at(source: Source, path: str, lines: list[str], zone: str | None) -> datetime | None:
-    """When the platform wrote the file, if its name or its own text says so."""
+def _stated_export(
+    source: Source, path: str, lines: list[str], zone: str | None, hints: Mapping[str, str] | None = None
+) -> datetime | None:
+    """When the platform wrote the file, if its folder (`exported=`), its name or its own text says so."""
+    folder = (hints_of(path) if hints is None else hints).get("exported")
+    if folder:
+        return _folder_time(folder, ZoneInfo(zone or source.timezone) if (zone or source.timezone) != DECLARED_ZONE else UTC)
     for rule in source.get("exported_at", ()):
         texts = [path] if "filename" in rule else lines
         for text in texts:

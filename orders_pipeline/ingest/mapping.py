@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orders_pipeline.dictionary.model import Block, rule_handles
+from orders_pipeline.dictionary.model import REPEAT_NUMBER, Block, rule_handles
 from orders_pipeline.ingest.cells import is_one_of
 from orders_pipeline.ingest.fields import FieldRules, Value
 from orders_pipeline.kernel.sqltext import literal, quote
@@ -28,7 +28,7 @@ class Mapper(FieldRules):
     """Writes the SELECTs of one file: the one that stages it, and one per block of its source."""
 
     def select(self, block: Block) -> tuple[list[str], str]:
-        """(columns, SELECT) of a block: row_number, row_hash, the entity's fields and fault."""
+        """(columns, SELECT) of a block: row_number, row_hash, repeat_number, the entity's fields and fault."""
         entity = self.dictionary.entities[block.entity]
         values = {name: self.field(block, name) for name in entity.fields}
         columns = [f"{v.sql} AS {quote(n)}" for n, v in values.items()]
@@ -38,13 +38,17 @@ class Mapper(FieldRules):
             for condition, reason in value.faults
         ]
         fault = f"CASE {' '.join(faults)} END" if faults else "CAST(NULL AS VARCHAR)"
-        rows = f"SELECT row_number, family, row_hash, {', '.join(columns)}, {fault} AS fault FROM src{self._where(block)}"
+        repeat = REPEAT_NUMBER if self.source.repeated_rows == "marked" else "1"
+        rows = (
+            f"SELECT row_number, family, row_hash, {repeat} AS {REPEAT_NUMBER}, {', '.join(columns)}, {fault} AS fault "
+            f"FROM src{self._where(block)}"
+        )
         if block.rows == "group":
             rows = self._grouped(block, entity.fields, rows)
         # What must hold is asked of the finished row: in a group, of what its rows say together.
         broken = self._constraints(block, values)
         judged = f"CASE WHEN fault IS NOT NULL THEN fault {' '.join(broken)} END" if broken else "fault"
-        names = ["row_number", "row_hash", *entity.fields]
+        names = ["row_number", "row_hash", REPEAT_NUMBER, *entity.fields]
         if block.entity == "discounts" and not self.source.is_standard:
             # An export has a column for every kind of discount; nothing in it is no discount.
             rows = f"SELECT * FROM ({rows}) WHERE coalesce(amount, 0) <> 0 OR fault IS NOT NULL"
@@ -109,11 +113,16 @@ class Mapper(FieldRules):
         self.words = words
 
     def family(self) -> str:
-        """SQL of what keeps rows together in quarantine (their order, document or case); NULL where rows stand alone."""
+        """SQL of what keeps rows together in quarantine (their order, document or case); NULL where rows stand alone.
+
+        Rows that are added up to one (the states of one article's stock) stay together as well.
+        """
         field = FAMILIES.get(self.source.primary.entity)
-        if field is None:
-            return "CAST(NULL AS VARCHAR)"
-        return self.field(self.source.primary, field).sql
+        if field is not None:
+            return self.field(self.source.primary, field).sql
+        grouped = next((b.group_by for b in self.source.blocks if b.rows == "group"), ())
+        parts = [f"coalesce({self._text(h, 'id')}, '')" for h in grouped if h in self.binding]
+        return f"concat_ws(chr(31), {', '.join(parts)})" if parts else "CAST(NULL AS VARCHAR)"
 
     def event_times(self) -> list[str]:
         """SQL of every instant the rows tell of (not plans, not deadlines)."""
@@ -188,7 +197,7 @@ class Mapper(FieldRules):
         return out
 
     def _grouped(self, block: Block, fields: tuple[str, ...], rows: str) -> str:
-        parts = ["min(row_number) AS row_number", "arg_min(row_hash, row_number) AS row_hash"]
+        parts = ["min(row_number) AS row_number", "arg_min(row_hash, row_number) AS row_hash", f"1 AS {REPEAT_NUMBER}"]
         parts += [f"{self._aggregate(block, name)} AS {quote(name)}" for name in fields]
         parts.append("min(fault) AS fault")
         # A row whose key cannot be read stands alone: it must not drag strangers into one group.

@@ -70,6 +70,8 @@ def derived_columns(entity: str, fields: tuple[str, ...], transaction_key: str =
             "coalesce(sub_order_id, lpad(CAST(line_no AS VARCHAR), 6, '0'), lpad(CAST(row_number() OVER "
             "(PARTITION BY channel, shop_id, channel_order_id ORDER BY row_number) AS VARCHAR), 6, '0'))",
         )
+        # Equal to an earlier row of its file in every cell, in a source that keeps such rows and marks them.
+        keys["is_repeated_row"] = ("BOOLEAN", "repeat_number > 1")
     if "buyer_account" in fields or "buyer_phone" in fields:
         phone = "phone_digits(buyer_phone)" if "buyer_phone" in fields else "NULL"
         keys["customer_id"] = (

@@ -84,6 +84,7 @@ SELECT
     r.line_status,
     r.promised_ship_at,
     r.warehouse_id,
+    coalesce(r.is_repeated_row, FALSE) AS is_repeated_row,
     r.source,
     r.file_id,
     r.row_number

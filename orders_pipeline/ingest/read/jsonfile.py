@@ -16,6 +16,8 @@ from orders_pipeline.kernel.faults import BadInput
 Record = dict[str, str]
 _COLUMNS = 2_000
 _DEPTH = 6
+#: So many objects of a list are looked at to learn where lists lie inside.
+_SAMPLE = 100
 
 
 def open_json(path: Path, work_dir: Path, limits: Limits) -> list[Table]:
@@ -33,7 +35,8 @@ def read_json(path: Path, records_path: str, work_dir: Path, limits: Limits) -> 
     """The records at ``records_path`` (``orders``, ``data.items``; "" is the top) as a table.
 
     Columns are the records' keys in order of appearance; nested objects give ``a.b``, lists stay JSON text. The
-    values around the records come as ``/key`` columns. When the document is a list, each element is a top of its
+    values around the records come as ``/key`` columns, also where the path leads through lists (``parcels.events``
+    of many parcels: ``/parcels.number`` beside each event). When the document is a list, each element is a top of its
     own. Row 1 of the table is the header and record ``n`` (from 1) is row ``n + 1``. null is an empty cell.
 
     Raises `BadInput` ``json_too_large``, ``json_damaged``, ``json_no_records`` or ``encoding_unreadable``.
@@ -95,7 +98,7 @@ def record_paths(document: Any) -> list[str]:
     tops = document if isinstance(document, list) else [document]
     tops = [top for top in tops if isinstance(top, dict)]
     paths = [""] if tops else []
-    for top in tops[:100]:
+    for top in tops[:_SAMPLE]:
         for path in _inside(top, "", 0):
             if path not in paths:
                 paths.append(path)
@@ -107,6 +110,9 @@ def _inside(value: dict[str, Any], prefix: str, depth: int) -> Iterator[str]:
         path = f"{prefix}.{key}" if prefix else key
         if isinstance(inner, list) and any(isinstance(item, dict) for item in inner):
             yield path
+            for item in inner[:_SAMPLE] if depth < _DEPTH else ():
+                if isinstance(item, dict):
+                    yield from _inside(item, path, depth + 1)
         elif isinstance(inner, dict) and depth < _DEPTH:
             yield from _inside(inner, path, depth + 1)
 
@@ -133,13 +139,25 @@ def _records(document: Any, place: str) -> Iterator[Record]:
         if not place:
             yield _flat(top)
             continue
-        around = {f"/{key}": text for key, text in _flat(_without(top, place.split("."))).items()}
-        inner: Any = top
-        for key in place.split("."):
-            inner = inner.get(key) if isinstance(inner, dict) else None
-        for item in inner if isinstance(inner, list) else [inner]:
-            if isinstance(item, dict):
-                yield {**_flat(item), **around}
+        yield from _below(top, place.split("."), [], {})
+
+
+def _below(value: dict[str, Any], path: list[str], above: list[str], around: Record) -> Iterator[Record]:
+    """The records at a path below one object, each with the plain values of the objects it lies in."""
+    inner, depth = value, 0
+    while depth < len(path) and isinstance(inner, dict):  # objects in objects, up to the next list
+        inner = inner.get(path[depth])
+        depth += 1
+    rest = _flat(_without(value, path[:depth]))  # without what is handed out below
+    prefix = "".join(f"{key}." for key in above)
+    around = {**around, **{f"/{prefix}{key}": text for key, text in rest.items()}}
+    for item in inner if isinstance(inner, list) else [inner]:
+        if not isinstance(item, dict):
+            continue
+        if depth == len(path):
+            yield {**_flat(item), **around}
+        else:
+            yield from _below(item, path[depth:], above + path[:depth], around)
 
 
 def _without(top: dict[str, Any], keys: list[str]) -> dict[str, Any]:
