@@ -20,6 +20,12 @@ OPERATORS = {
     "absolute": "without its sign",
     "negative": "always negative",
 }
+#: What becomes of rows that equal another one of their file in every cell; said only where it is not the rule.
+REPEATS = {
+    "duplicate": "",
+    "legitimate": "count as often as they stand there",
+    "marked": "count as often as they stand there; the later ones are marked, and counted as duplicates",
+}
 
 
 def page() -> list[str]:
@@ -95,10 +101,13 @@ def _source(source: Source) -> list[str]:
                 ("currency", source.get("currency")),
                 ("shop", _place(source, "shop")),
                 ("account", _place(source, "account")),
+                ("courier", _place(source, "courier")),
+                ("warehouse", _place(source, "warehouse")),
                 ("recognised by", names(source.signature)),
                 ("but not with", names(source.get("unless", ()))),
                 ("export time", _exported(source)),
                 ("held to its own totals", _totals(source)),
+                ("equal rows of one file", REPEATS[source.repeated_rows]),
                 ("restates", codes(source.get("restates", ()))),
                 ("further blank words", codes(source.get("nulls", ()))),
                 ("blank cells take the value above", names(source.get("fill_down", ()))),
@@ -113,11 +122,12 @@ def _source(source: Source) -> list[str]:
 
 
 def _place(source: Source, key: str) -> str:
-    """Where the shop or the account of a file comes from; a folder `shop=…` or `account=…` goes before all of it."""
+    """Where the shop, account, courier … of a file comes from; a folder `shop=…`, `courier=…` goes before all of it."""
     spec = source.get(key) or {}
     ways = (
         f"column {code(source.columns[spec['from']][0])}" if "from" in spec else "",
         "the lines above the header" if "preamble" in spec else "",
+        "the file's name" if "filename" in spec else "",
         code(spec["default"]) if "default" in spec else "",
     )
     return ", else ".join(w for w in ways if w)
@@ -149,6 +159,8 @@ def _block(block: Block) -> list[str]:
 
 def _rule(rule: Mapping[str, Any]) -> str:
     """The rule in words short enough for a table; a plain column needs none."""
+    if "codes_of" in rule:
+        rule = {k: v for k, v in rule.items() if k != "map"}
     return "; ".join(p for p in (_part(key, value) for key, value in rule.items()) if p)
 
 
@@ -159,6 +171,10 @@ def _part(key: str, value: Any) -> str:
         return ", ".join(f"{word} → {code(meant)}" for word, meant in value.items())
     if key == "first_match":
         return "; ".join((f"{_flow(c['when'])} → " if "when" in c else "else ") + code(c["value"]) for c in value)
+    if key == "codes_of":
+        return f"the codes of {code(value)} in courier_status.yml"
+    if key == "at":
+        return "a day without a time is taken at its end"
     if key == "value":
         return f"always {code(value)}"
     if key == "sign":

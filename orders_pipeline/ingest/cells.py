@@ -59,8 +59,9 @@ MACROS = {
         AS DECIMAL(18,6))""",
     "time_text": r"""(x) AS regexp_replace(regexp_replace(x, '^(\d{4})[年./](\d{1,2})[月./](\d{1,2})日?', '\1-\2-\3'),
         '\s*([+-]\d{2}):?(\d{2})$', '\1:\2')""",
-    # Also epoch milliseconds, thirteen digits.
-    "excel_time": r"""(x) AS CASE WHEN regexp_full_match(x, '1\d{12}') THEN to_timestamp(try_cast(x AS DOUBLE) / 1000) WHEN regexp_full_match(x, '\d{5}(\.\d+)?') THEN CAST(TIMESTAMP '1899-12-30'
+    # Serial days of a spreadsheet, and epoch milliseconds.
+    "excel_time": r"""(x) AS CASE WHEN regexp_full_match(x, '1\d{12}') THEN to_timestamp(try_cast(x AS DOUBLE) / 1000)
+        WHEN regexp_full_match(x, '\d{5}(\.\d+)?') THEN CAST(TIMESTAMP '1899-12-30'
         + to_seconds(CAST(round(try_cast(x AS DOUBLE) * 86400) AS BIGINT)) AS TIMESTAMPTZ) END""",
     "instant": """(x) AS coalesce(try_cast(x AS TIMESTAMPTZ), try_cast(time_text(x) AS TIMESTAMPTZ), excel_time(x))""",
     "has_offset": r"""(x) AS regexp_matches(x, ':\d{2}(\.\d+)?\s*(Z|z|UTC|[+-]\d{2}(:?\d{2})?)$')""",

@@ -248,6 +248,14 @@ def test_json_records_keep_digits_and_bring_what_stands_around_them(tmp_path):
         read_json(path, "orders", tmp_path, DEFAULT)
 
 
+def test_json_records_in_lists_of_lists_bring_every_level_along(tmp_path):
+    path = tmp_path / "a.json"
+    parcels = [{"number": "A1", "events": [{"at": 1}, {"at": 2}]}, {"number": "A2"}, {"number": "A3", "events": [{"at": 3}]}]
+    path.write_text(json.dumps({"code": 0, "data": {"parcels": parcels}}))
+    table = read_json(path, "data.parcels.events", tmp_path, DEFAULT)
+    assert table.head == [["at", "/code", "/data.parcels.number"], ["1", "0", "A1"], ["2", "0", "A1"], ["3", "0", "A3"]]
+
+
 def test_json_lines_and_damaged_json(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"a": 1}\n\n{"a": 2, "b": 1e400}\n')
