@@ -176,10 +176,7 @@ class FieldRules:
             return Value(f"instant({text})", ((f"{text} IS NOT NULL AND instant({text}) IS NULL", "unreadable_time"),))
         if kind == "timestamp":
             bound = [h for h in handles if h in self.binding]
-            if "extract" in rule:
-                value = self.instant_sql(text)
-            else:
-                value = f"coalesce({', '.join(self._use('m', h) for h in bound)})"
+            value = self.instant_sql(text) if "extract" in rule else f"coalesce({', '.join(self._use('m', h) for h in bound)})"
             if rule.get("at") == "end_of_day":  # a day without a time: whatever happened on it had happened by its end
                 last = f"CAST(CAST({value} AS DATE) + TIME '23:59:59' AS TIMESTAMPTZ)"
                 bare = f"NOT contains({text}, ':') AND CAST(CAST({value} AS TIMESTAMP) AS TIME) = TIME '00:00:00'"
