@@ -99,9 +99,7 @@ def record_copy(connection: duckdb.DuckDBPyConnection, file_id: str, path: str, 
     )
 
 
-def count_repeats(
-    connection: duckdb.DuckDBPyConnection, entity: str, source: str, file_id: str, marked: bool = False
-) -> None:
+def count_repeats(connection: duckdb.DuckDBPyConnection, entity: str, source: str, file_id: str, marked: bool = False) -> None:
     """Count, for this file and those it shares rows with, the rows that an older export already had.
 
     `marked`: the source's repeats inside one file are counted as duplicates already; only the first of them is compared.
