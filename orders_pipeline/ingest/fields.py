@@ -202,6 +202,10 @@ class FieldRules:
                 faults.append((f"regexp_full_match({text}, '\\d{{15,}}') AND {these}", "id_precision"))
         return tuple(faults)
 
+    def known_at(self, rule: Mapping[str, Any]) -> str:
+        """SQL of an instant that tells how old the file is at most (when a row last changed), although no field keeps it."""
+        return self._texted(rule, "timestamp", None).sql
+
     def instant_sql(self, text: str) -> str:
         """SQL of the instant a text names, in the file's zone."""
         if self.zone == DECLARED_ZONE or self.zone is None:

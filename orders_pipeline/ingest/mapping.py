@@ -126,7 +126,8 @@ class Mapper(FieldRules):
 
     def event_times(self) -> list[str]:
         """SQL of every instant the rows tell of (not plans, not deadlines)."""
-        found = []
+        rules = [{"from": given} if isinstance(given, str) else given for given in self.source.get("known_at", ())]
+        found = [self.known_at(rule) for rule in rules if self.bound(rule)]
         for block in self.source.blocks:
             for name in block.fields:
                 spec = self.dictionary.field(block.entity, name)

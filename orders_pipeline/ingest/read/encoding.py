@@ -2,7 +2,7 @@
 
 The order matters: GB18030 accepts almost any bytes, so it is only believed when UTF-8 is impossible *and* the bytes
 look like Chinese (most Chinese text stays inside the GB2312 rows, where both bytes are 0xA1 or more; Western and
-Japanese encodings do not). And a file that was clearly UTF-8 up to a damaged byte is damaged UTF-8, not GB18030.
+Japanese encodings do not). Shift-JIS is believed where the bytes are kana. And a file that was clearly UTF-8 up to a damaged byte is damaged UTF-8, not GB18030.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orders_pipeline.kernel.faults import BadInput
 
-DEFAULT_ENCODINGS = ("utf-8", "gb18030", "cp1252")
+DEFAULT_ENCODINGS = ("utf-8", "gb18030", "cp932", "cp1252")
 
 _MARKS = (
     (b"\xef\xbb\xbf", "utf-8"),
@@ -24,6 +24,8 @@ _MARKS = (
     (b"\x84\x31\x95\x33", "gb18030"),
 )
 _GB2312_PAIR = re.compile(rb"[\xa1-\xf7][\xa1-\xfe]")
+_KANA = re.compile(rb"\x82[\x9f-\xf1]|\x83[\x40-\x7e\x80-\x96]")
+_JAPANESE = ("cp932", "shift_jis", "shift_jisx0213", "shift_jis_2004")
 _ASCII = bytes(range(128))
 _SAMPLE_BYTES = 1 << 18
 _PIECE_BYTES = 1 << 18
@@ -115,6 +117,23 @@ def by_mark(start: bytes) -> tuple[str, int] | None:
     return None
 
 
+def unmarked_utf16(start: bytes) -> str | None:
+    """UTF-16 without a byte order mark, told by a first line of ASCII names: every other byte is zero."""
+    even, odd = start[0:64:2], start[1:64:2]
+    if len(odd) >= 8 and not any(odd) and all(even):
+        return "utf-16-le"
+    if len(odd) >= 8 and not any(even) and all(odd):
+        return "utf-16-be"
+    return None
+
+
+def looks_japanese(sample: bytes) -> bool:
+    """Whether a good part of the non-ASCII bytes is kana in Shift-JIS, which Chinese and Western text hardly ever shows."""
+    high = len(sample.translate(None, _ASCII))
+    kana = len(_KANA.findall(sample))
+    return kana >= 2 and 20 * kana >= 3 * high
+
+
 def looks_chinese(sample: bytes) -> bool:
     """Whether at least half of the non-ASCII bytes are pairs inside the GB2312 rows."""
     high = len(sample.translate(None, _ASCII))
@@ -141,8 +160,11 @@ def after_utf8(path: Path, fault: UndecodableError, encodings: Sequence[str]) ->
         stream.seek(fault.offset)
         sample = stream.read(_SAMPLE_BYTES)
     others = [name for name in encodings if name not in ("utf-8", "utf-8-sig")]
-    if not looks_chinese(sample):
-        others.sort(key=lambda name: name.startswith("gb"))
+    if looks_japanese(sample):
+        others.sort(key=lambda name: name not in _JAPANESE)
+    elif not looks_chinese(sample):
+        # The stricter ones first: GB18030 takes almost anything.
+        others.sort(key=lambda name: (name.startswith("gb"), name in _JAPANESE))
     elif any(name.startswith("gb") for name in others):
         others = [name for name in others if name.startswith("gb")]
     if not others:

@@ -174,8 +174,9 @@ def scan(path: Path, work_dir: Path, encodings: Sequence[str], limits: Limits, k
     mark = enc.by_mark(start)
     if mark is not None and mark[0] == "utf-32":
         raise BadInput("UTF-32 text is not supported", reason="encoding_unreadable", remedy="save the file as UTF-8")
-    if mark is not None and mark[0] != "utf-8":
-        return _rewrite(path, work_dir, [mark[0]], limits, known_sha256)
+    wide = mark[0] if mark is not None and mark[0] != "utf-8" else enc.unmarked_utf16(start)
+    if wide:
+        return _rewrite(path, work_dir, [wide], limits, known_sha256)
     try:
         return _look(path, limits, known_sha256)
     except _MixedLineEndsError:
