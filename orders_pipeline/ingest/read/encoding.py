@@ -2,7 +2,8 @@
 
 The order matters: GB18030 accepts almost any bytes, so it is only believed when UTF-8 is impossible *and* the bytes
 look like Chinese (most Chinese text stays inside the GB2312 rows, where both bytes are 0xA1 or more; Western and
-Japanese encodings do not). Shift-JIS is believed where the bytes are kana. And a file that was clearly UTF-8 up to a damaged byte is damaged UTF-8, not GB18030.
+Japanese encodings do not). Shift-JIS is believed where the bytes are kana. And a file that was clearly UTF-8 up to a
+damaged byte is damaged UTF-8, not GB18030.
 """
 
 from __future__ import annotations
