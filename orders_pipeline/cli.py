@@ -14,6 +14,8 @@ from pathlib import Path
 from orders_pipeline.kernel.faults import Fault, Usage
 from orders_pipeline.kernel.home import Home, find_home
 
+#: A file changed within this time may still be being copied.
+SETTLE_SECONDS = 0.5
 EXAMPLES = {
     "run": "orders-pipeline run --home data --as-of 2026-02-20T09:00:00+08:00",
     "dev": "orders-pipeline dev --home data --port 3000",
@@ -164,18 +166,20 @@ def _print_json(value: object) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from orders_pipeline import pipeline, summary
+    from orders_pipeline.ingest.landing import settle
     from orders_pipeline.kernel.clock import parse_as_of
 
     home, as_of = _home(options), parse_as_of(options.as_of)
     if not home.landing.exists():
         home.create()
     progress = summary.progress_line(sys.stderr)
+    settle(home.landing, SETTLE_SECONDS)
     if options.engine == "spark":
         from orders_pipeline import cluster
 
-        result = cluster.run(home, as_of, master=options.master, progress=progress)
+        result = cluster.run(home, as_of, master=options.master, progress=progress, settle_seconds=SETTLE_SECONDS)
     else:
-        result = pipeline.run(home, as_of, full=options.full, progress=progress)
+        result = pipeline.run(home, as_of, full=options.full, progress=progress, settle_seconds=SETTLE_SECONDS)
     progress("")
     facts = summary.collect(home, result)
     _print_json(facts) if options.json else print(summary.text(facts))

@@ -31,6 +31,7 @@ def run(
     master: str | None = None,
     progress: Progress = lambda text: None,
     run_id: str | None = None,
+    settle_seconds: float = 0.0,
 ) -> RunResult:
     """Take in, make every table on Spark, check, publish.
 
@@ -43,7 +44,7 @@ def run(
         raise Usage(f"--master '{master}' is no Spark master; write spark://host:7077 or {spark.LOCAL_CLUSTER}")
     spark.require_spark()
     on_spark = partial(refresh, master=master)
-    return pipeline.run(home, as_of, full=True, progress=progress, run_id=run_id, refresh=on_spark)
+    return pipeline.run(home, as_of, full=True, progress=progress, run_id=run_id, settle_seconds=settle_seconds, refresh=on_spark)
 
 
 def refresh(session: Session, progress: Progress, master: str) -> list[Refreshed]:

@@ -192,6 +192,7 @@ def run(
     full: bool = False,
     progress: Progress = lambda text: None,
     run_id: str | None = None,
+    settle_seconds: float = 0.0,
     refresh: Callable[[Session, Progress], list[Refreshed]] = lambda now, progress: now.refresh(progress=progress),
 ) -> RunResult:
     """Take in, refresh, check, publish. A run that was killed is completed by the next one.
@@ -201,7 +202,7 @@ def run(
     with session(home, as_of, run_id, full=full) as now:
         result = RunResult(now.run_id, as_of, Intake())
         with _timed(result, "ingest"):
-            result.intake = now.ingest(progress=progress)
+            result.intake = now.ingest(settle_seconds, progress)
         with _timed(result, "models"):
             result.refreshed = refresh(now, progress)
         with _timed(result, "checks"):

@@ -10,6 +10,17 @@ from orders_pipeline.kernel.warehouse import open_published
 from orders_pipeline.pipeline import RunResult
 
 
+#: Reason for which a file was not taken -> what a person should know.
+WAITING = {
+    "still_changing": "it is still being written; the next run takes it",
+    "too_young": "it may still be being written; the next run takes it",
+    "vanished": "it was deleted while the run looked at it",
+    "symlink": "a link out of the landing folder, or to nothing, is not followed; put the file itself here",
+    "unreadable": "it may not be read; give the account of the pipeline permission to read it",
+    "no_file": "it is a pipe or a device, not a file; remove it",
+}
+
+
 def progress_line(stream: TextIO) -> Callable[[str], None]:
     """A single line that is overwritten as work goes on; silent where nobody is watching."""
     if not stream.isatty():
@@ -33,7 +44,7 @@ def collect(home: Home, result: RunResult) -> dict[str, Any]:
             "loaded": len(result.intake.loaded),
             "copies": len(result.intake.copies),
             "refused": [message for _, message in result.intake.refused],
-            "waiting": [path for path, _ in result.intake.waiting],
+            "waiting": [list(one) for one in result.intake.waiting],
         },
         "checks": {
             "run": len(result.checks),
@@ -127,8 +138,8 @@ def text(facts: dict[str, Any]) -> str:
     lines += [f"         {line}" for line in facts["undelivered"]]
     for message in new["refused"]:
         lines.append(f"Refused  {message}")
-    for path in new["waiting"]:
-        lines.append(f"Waiting  {path} is still being written; the next run takes it")
+    for path, reason in new["waiting"]:
+        lines.append(f"Waiting  {path}: {WAITING.get(reason, reason)}")
     lines += _where(facts)
     return "\n".join(lines)
 

@@ -6,7 +6,9 @@ one is tried again when the dictionary has changed.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import traceback
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -19,13 +21,13 @@ from orders_pipeline.dictionary import model as dictionary_files
 from orders_pipeline.dictionary.model import Dictionary, load_dictionary
 from orders_pipeline.ingest import cells, ledger
 from orders_pipeline.ingest.decisions import released_rows
-from orders_pipeline.ingest.landing import Landed, Member, expand, scan
+from orders_pipeline.ingest.landing import Landed, Member, expand, reason_of, scan
 from orders_pipeline.ingest.load import Load, clean_up, load_staged, stage
 from orders_pipeline.ingest.raw import create_raw_tables, raw_columns
 from orders_pipeline.ingest.read import Sniffed, open_table
 from orders_pipeline.ingest.recognise import Recognised, recognise
 from orders_pipeline.ingest.release import read_again
-from orders_pipeline.kernel.faults import BadInput, Transient
+from orders_pipeline.kernel.faults import BadInput, Fault, Permanent, Transient
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.refresh import STATE, next_batch
 from orders_pipeline.kernel.settings import Settings
@@ -77,8 +79,9 @@ class Taker:
         cells.install(connection, home.customer_key())
 
     def take_all(self, settle_seconds: float = 0.0, progress: Callable[[str], None] = lambda text: None) -> Intake:
-        """Take everything new in the landing zone."""
+        """Take everything new in the landing zone that has not changed for `settle_seconds`."""
         done = Intake()
+        _clear_work(self.home.work)
         found = scan(self.home.landing, settle_seconds=settle_seconds)
         done.waiting = [(w.relative_path, w.reason) for w in found.waiting]
         fingerprint = dictionary_fingerprint()
@@ -88,7 +91,10 @@ class Taker:
             if seen.get(key) in ("", fingerprint):
                 continue
             progress(landed.relative_path)
+            waiting = len(done.waiting)
             refused = self._take_landed(landed, done)
+            if len(done.waiting) > waiting:
+                continue  # Not taken, and not to be remembered: its size and time may be the same next time.
             with transaction(self.connection):
                 self.connection.execute("DELETE FROM kernel.seen WHERE path = ?", [landed.relative_path])
                 self.connection.execute("INSERT INTO kernel.seen VALUES (?, ?, ?, ?)", [*key, fingerprint if refused else ""])
@@ -108,6 +114,8 @@ class Taker:
             whole = Member(landed, landed.path, landed.relative_path, landed.size, landed.hints)
             self._refuse(whole, landed.relative_path, fault, done)
             refused = True
+        except OSError as error:
+            self._leave(landed.relative_path, error, done)
         return refused
 
     def _take_member(self, member: Member, done: Intake) -> bool:
@@ -122,6 +130,15 @@ class Taker:
             return True
         except Transient as fault:
             done.waiting.append((member.relative_path, str(fault)))
+            return True
+        except OSError as error:
+            self._leave(member.relative_path, error, done)
+            return True
+        except (Fault, duckdb.Error):
+            raise
+        except Exception as error:
+            # Some content nobody has thought of: this file is refused and named, the others are taken.
+            self._refuse(member, member.relative_path, _unforeseen(error), done)
             return True
         finally:
             member.close()
@@ -187,12 +204,37 @@ class Taker:
                 staged.discard(found.table)
         done.loaded.append(path)
 
+    def _leave(self, path: str, error: OSError, done: Intake) -> None:
+        """A file that cannot be read now is left where it is. Raises Permanent when it is our disk that is full."""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Permanent(
+                f"no space is left on the disk of {self.home.root}", remedy="make room and run again; nothing is half done"
+            ) from error
+        done.waiting.append((path, reason_of(error)))
+
     def _refuse(self, member: Member, path: str, fault: BadInput, done: Intake) -> None:
         fault.in_file(path)
         with transaction(self.connection):
             ledger.record_refused(self.connection, path, member.sha256, member.size, fault, self.as_of)
             touch_ledger(self.connection, ledger.copy_id(member.sha256, path))
         done.refused.append((path, str(fault)))
+
+
+def _clear_work(work: Path) -> None:
+    """Delete the copies that a killed run has left behind: whoever takes files in is alone here."""
+    for pattern in ("entry-*", "*.utf8", "*.numbered", "*.body", "*.grid"):
+        for path in work.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def _unforeseen(error: Exception) -> BadInput:
+    """The refusal of a file on which a reader failed in a way it does not know; says where, without the file's content."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return BadInput(
+        f"the reader failed on it ({type(error).__name__} in {Path(place.filename).name} line {place.lineno})",
+        reason="read_failed",
+        remedy="report this message together with the file's header line",
+    )
 
 
 def touch(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, entities: set[str], file_id: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from orders_pipeline.ingest.read.limits import DEFAULT, Limits
 from orders_pipeline.ingest.read.scan import sha256_of
 
 HINT_KEYS = frozenset({"shop", "account", "timezone", "channel", "courier", "warehouse", "owner", "exported"})
+#: Reasons for waiting that pass without anybody doing anything.
+PASSING = frozenset({"still_changing", "too_young", "vanished"})
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".download", ".filepart")
 
 
@@ -35,7 +38,11 @@ class Landed:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A file that is not taken this time, and why (``still_changing``, ``too_young``, ``vanished``, ``symlink``)."""
+    """A file that is not taken this time, and why.
+
+    ``still_changing``, ``too_young`` and ``vanished`` pass by themselves; ``symlink`` (leads out of the landing folder, or
+    nowhere), ``unreadable`` (no permission) and ``no_file`` (a pipe, a device) need a person.
+    """
 
     relative_path: str
     reason: str
@@ -101,44 +108,78 @@ def scan(landing: Path, settle_seconds: float = 0.0) -> Scan:
 
     Hidden files and folders and unfinished downloads (``.part``, ``.crdownload``, ``~$…`` …) are ignored. A file is
     left for later when its size or time differs between the beginning and the end of the scan, or when it is younger
-    than ``settle_seconds``. Links that lead out of the landing folder are not followed.
+    than ``settle_seconds``. Links that lead out of the landing folder are not followed; they and whatever cannot be read
+    are named, so that nothing lies there unnoticed.
     """
     root = landing.resolve()
     if not root.is_dir():
         return Scan([], [])
-    first = dict(_walk(root))
-    files, waiting = [], []
+    first, waiting = _walk(root)
+    files = []
     now = time.time()
     for path in sorted(first, key=lambda found: _relative(root, found)):
         relative, before = _relative(root, path), first[path]
-        if path.is_symlink() and not path.resolve().is_relative_to(root):
-            waiting.append(Waiting(relative, "symlink"))
-            continue
         try:
             after = path.stat()
-        except FileNotFoundError:
-            waiting.append(Waiting(relative, "vanished"))
+        except OSError as error:
+            waiting.append(Waiting(relative, reason_of(error)))
             continue
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             waiting.append(Waiting(relative, "still_changing"))
         elif 0 <= now - after.st_mtime < settle_seconds:
             waiting.append(Waiting(relative, "too_young"))
+        elif not os.access(path, os.R_OK):
+            waiting.append(Waiting(relative, "unreadable"))
         else:
             files.append(Landed(path, relative, after.st_size, after.st_mtime_ns, hints_of(relative)))
-    return Scan(files, waiting)
+    return Scan(files, sorted(waiting, key=lambda one: one.relative_path))
 
 
-def _walk(root: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    for folder, folders, names in os.walk(root, followlinks=False):
+def settle(landing: Path, seconds: float) -> None:
+    """Wait, at most twice `seconds`, until no file is younger: a copy that is under way when a run is asked for may end."""
+    until = time.monotonic() + 2 * seconds
+    while any(w.reason in PASSING for w in scan(landing, seconds).waiting) and time.monotonic() < until:
+        time.sleep(seconds / 4)
+
+
+def reason_of(error: OSError) -> str:
+    """Why a file cannot be read now, as a waiting reason."""
+    return "vanished" if isinstance(error, FileNotFoundError) else "unreadable"
+
+
+def _walk(root: Path) -> tuple[dict[Path, os.stat_result], list[Waiting]]:
+    """The files below the folder with their state, and what lies there that is no file to read."""
+    found: dict[Path, os.stat_result] = {}
+    waiting: list[Waiting] = []
+
+    def no_entry(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # a folder deleted while we look holds nothing
+            waiting.append(Waiting(_relative(root, Path(error.filename)), "unreadable"))
+
+    for folder, folders, names in os.walk(root, onerror=no_entry, followlinks=False):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in names:
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        for name in [*links, *names]:
             path = Path(folder, name)
-            if is_ignored(name) or not (path.is_file() or path.is_symlink()):
+            if is_ignored(name):
                 continue
             try:
-                yield path, path.stat()
-            except FileNotFoundError:
-                continue  # deleted since the folder was listed, or a dangling link: nothing to read
+                # A link that leads nowhere, in a circle, out of the folder, or to a whole folder is not followed.
+                followed = path.resolve(strict=True) if path.is_symlink() else path
+                if followed.is_dir() or not followed.is_relative_to(root):
+                    waiting.append(Waiting(_relative(root, path), "symlink"))
+                    continue
+                state = path.stat()
+            except (OSError, RuntimeError) as error:  # resolve() reports a circle as RuntimeError before Python 3.13
+                reason = "symlink" if path.is_symlink() or not isinstance(error, OSError) else reason_of(error)
+                if reason != "vanished":
+                    waiting.append(Waiting(_relative(root, path), reason))
+                continue
+            if stat.S_ISREG(state.st_mode):
+                found[path] = state
+            else:
+                waiting.append(Waiting(_relative(root, path), "no_file"))
+    return found, waiting
 
 
 def is_ignored(name: str) -> bool:

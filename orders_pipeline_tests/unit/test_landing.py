@@ -111,9 +111,10 @@ def test_files_that_change_or_vanish_during_the_scan_wait(root, monkeypatch):
     walk = landing._walk
 
     def walk_and_write(folder):
-        yield from list(walk(folder))
+        found = walk(folder)
         growing.write_bytes(b"a,b\n1,2\n3,4\n")
         leaving.unlink()
+        return found
 
     monkeypatch.setattr(landing, "_walk", walk_and_write)
     found = scan(root)
@@ -130,7 +131,7 @@ def test_links_out_of_the_landing_folder_are_not_followed(root, tmp_path):
     (root / "same.csv").symlink_to(inside)
     found = scan(root)
     assert [landed.relative_path for landed in found] == ["inside.csv", "same.csv"]
-    assert Waiting("link.csv", "symlink") in found.waiting
+    assert found.waiting == [Waiting(name, "symlink") for name in ("dangling.csv", "folder", "link.csv")]
 
 
 def test_plain_file_is_its_own_member(root):

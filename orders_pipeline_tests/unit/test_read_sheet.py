@@ -14,56 +14,7 @@ from orders_pipeline.ingest.landing import as_member
 from orders_pipeline.ingest.read import DEFAULT, Limits, load_rows, normalise, open_table, sniff_kind
 from orders_pipeline.ingest.read.jsonfile import read_json
 from orders_pipeline.kernel.faults import BadInput
-
-_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-_DOCUMENT = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-_PACKAGE = "http://schemas.openxmlformats.org/package/2006"
-_TYPES = f"""<Types xmlns="{_PACKAGE}/content-types"><Default Extension="xml" ContentType="application/xml"/>
-<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/></Types>"""
-_STYLES = f"""<styleSheet xmlns="{_MAIN}"><fonts><font/></fonts><fills><fill/></fills><borders><border/></borders>
-<cellStyleXfs><xf/></cellStyleXfs><cellXfs><xf numFmtId="0"/><xf numFmtId="22" applyNumberFormat="1"/>
-<xf numFmtId="14" applyNumberFormat="1"/></cellXfs></styleSheet>"""
-
-
-def workbook(path: Path, sheets: dict[str, str], dimension: str = "A1:A1", prolog: str = "") -> Path:
-    """A minimal xlsx; values of ``sheets`` are the XML inside sheetData."""
-    names = list(enumerate(sheets, 1))
-    parts = {
-        "[Content_Types].xml": _TYPES,
-        "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="r" '
-        f'Type="{_DOCUMENT}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/styles.xml": _STYLES,
-        "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_DOCUMENT}"><sheets>'
-        + "".join(f'<sheet name="{name}" sheetId="{n}" r:id="r{n}"/>' for n, name in names)
-        + "</sheets></workbook>",
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
-        + "".join(
-            f'<Relationship Id="r{n}" Type="{_DOCUMENT}/worksheet" Target="worksheets/sheet{n}.xml"/>' for n, _ in names
-        )
-        + f'<Relationship Id="s" Type="{_DOCUMENT}/styles" Target="styles.xml"/></Relationships>',
-    }
-    for number, name in names:
-        parts[f"xl/worksheets/sheet{number}.xml"] = (
-            f'<?xml version="1.0"?>{prolog}<worksheet xmlns="{_MAIN}"><dimension ref="{dimension}"/>'
-            f"<sheetData>{sheets[name]}</sheetData></worksheet>"
-        )
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, text in parts.items():
-            archive.writestr(name, text)
-    return path
-
-
-def row(number: int, *cells: str) -> str:
-    return f'<row r="{number}">{"".join(cells)}</row>'
-
-
-def text(place: str, value: str) -> str:
-    return f'<c r="{place}" t="inlineStr"><is><t xml:space="preserve">{value}</t></is></c>'
-
-
-def number(place: str, value: str, style: int = 0) -> str:
-    return f'<c r="{place}" s="{style}"><v>{value}</v></c>'
-
+from orders_pipeline_tests.workbooks import number, row, text, workbook
 
 def opened(path: Path, limits: Limits = DEFAULT):
     return open_table(as_member(path), path.parent, limits=limits)

@@ -31,6 +31,7 @@ class _Budget:
 
     def __init__(self, limits: Limits) -> None:
         self.limits, self.entries, self.size = limits, 0, 0
+        self.written: list[Path] = []
 
     def take_entry(self) -> None:
         self.entries += 1
@@ -57,11 +58,15 @@ def unpack(member: Member, work_dir: Path, limits: Limits) -> Iterator[Member]:
     ``archive_too_many_files``, ``archive_too_deep``, ``archive_unsafe_name``, ``archive_unsupported``,
     ``archive_empty``.
     """
+    budget = _Budget(limits)
     try:
-        members = _members(member, work_dir, limits, _Budget(limits), 0)
-    except BadInput as fault:
-        raise fault.in_file(member.relative_path) from fault.__cause__
-    yield from members
+        yield from _members(member, work_dir, limits, budget, 0)
+    except BaseException as error:
+        for path in budget.written:
+            path.unlink(missing_ok=True)
+        if isinstance(error, BadInput):
+            error.in_file(member.relative_path)
+        raise
 
 
 def _members(member: Member, work_dir: Path, limits: Limits, budget: _Budget, depth: int) -> list[Member]:
@@ -103,7 +108,8 @@ def _damaged() -> BadInput:
 
 
 def _unzip(member: Member, work_dir: Path, budget: _Budget) -> list[Member]:
-    entries = []
+    entries: list[Member] = []
+    names: set[str] = set()
     try:
         with zipfile.ZipFile(member.path) as archive:
             for info in archive.infolist():
@@ -111,6 +117,7 @@ def _unzip(member: Member, work_dir: Path, budget: _Budget) -> list[Member]:
                 if info.is_dir() or _is_litter(name):
                     continue
                 _check(info, name)
+                name = _unlike(name, names)
                 budget.take_entry()
                 with archive.open(info) as source:
                     path, size, digest = _write(source, work_dir, name, budget, info.compress_size)
@@ -136,6 +143,17 @@ def _entry_name(info: zipfile.ZipInfo) -> str:
             except UnicodeDecodeError:
                 continue
     return unicodedata.normalize("NFC", name.replace("\\", "/"))
+
+
+def _unlike(name: str, names: set[str]) -> str:
+    """A name that no entry before had: an archive may hold two files of one name, and the ledger names files."""
+    stem, dot, suffix = name.rpartition(".")
+    number, candidate = 1, name
+    while candidate in names:
+        number += 1
+        candidate = f"{stem} ({number}){dot}{suffix}" if dot else f"{name} ({number})"
+    names.add(candidate)
+    return candidate
 
 
 def _is_litter(name: str) -> bool:
@@ -171,16 +189,13 @@ def _write(source: BinaryIO, work_dir: Path, name: str, budget: _Budget, packed:
     """Unpack one entry under a name of ours; its size and SHA-256."""
     suffix = Path(name).suffix if Path(name).suffix.isascii() and len(Path(name).suffix) <= 8 else ""
     path, size, digest = work_dir / f"entry-{os.urandom(6).hex()}{suffix}", 0, hashlib.sha256()
-    try:
-        with path.open("wb") as out:
-            while chunk := source.read(_CHUNK):
-                size += len(chunk)
-                budget.take_bytes(len(chunk), size, packed)
-                digest.update(chunk)
-                out.write(chunk)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    budget.written.append(path)
+    with path.open("wb") as out:
+        while chunk := source.read(_CHUNK):
+            size += len(chunk)
+            budget.take_bytes(len(chunk), size, packed)
+            digest.update(chunk)
+            out.write(chunk)
     return path, size, digest.hexdigest()
 
 

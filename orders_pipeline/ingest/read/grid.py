@@ -41,26 +41,30 @@ def write_grid(
     target = work_dir / f"{name[:40]}.{os.urandom(4).hex()}.grid"
     ends = _Ends(tail=deque(maxlen=limits.tail_lines))
     longest, spans, records, last_row, offset = 0, False, 0, 0, 0
-    with target.open("wb") as out:
-        for number, cells in rows:
-            text = ",".join(cells)
-            if not text.strip(", \t\u3000"):
-                continue
-            if len(cells) < width:
-                cells = cells + [""] * (width - len(cells))
+    try:
+        with target.open("wb") as out:
+            for number, cells in rows:
                 text = ",".join(cells)
-            if text.count(",") != width - 1 or '"' in text or "\n" in text or "\r" in text:
-                cells = [cell.replace("\r\n", "\n").replace("\r", "\n") for cell in cells]
-                text = join_cells(cells, _CSV)
-                spans = spans or "\n" in text
-            data = f"{number},{text}\n".encode("utf-8", "replace")
-            if number <= limits.head_lines:
-                ends.head.append((number, cells, offset))
-                ends.after_head = offset + len(data)
-            ends.tail.append((number, text, offset))
-            out.write(data)
-            offset += len(data)
-            longest, records, last_row = max(longest, len(data)), records + 1, number
+                if not text.strip(", \t\u3000"):
+                    continue
+                if len(cells) < width:
+                    cells = cells + [""] * (width - len(cells))
+                    text = ",".join(cells)
+                if text.count(",") != width - 1 or '"' in text or "\n" in text or "\r" in text:
+                    cells = [cell.replace("\r\n", "\n").replace("\r", "\n") for cell in cells]
+                    text = join_cells(cells, _CSV)
+                    spans = spans or "\n" in text
+                data = f"{number},{text}\n".encode("utf-8", "replace")
+                if number <= limits.head_lines:
+                    ends.head.append((number, cells, offset))
+                    ends.after_head = offset + len(data)
+                ends.tail.append((number, text, offset))
+                out.write(data)
+                offset += len(data)
+                longest, records, last_row = max(longest, len(data)), records + 1, number
+    except BaseException:
+        target.unlink()
+        raise
     if not records:
         target.unlink()
         return None

@@ -69,7 +69,9 @@ def _load(path: Path, limits: Limits) -> Any:
     try:
         return _parse(text)
     except RecursionError as error:
-        raise BadInput("the JSON is nested too deep", reason="json_damaged") from error
+        raise BadInput(
+            "the JSON is nested too deep", reason="json_damaged", remedy="this is no list of records; download it again"
+        ) from error
     except json.JSONDecodeError as error:
         lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
         if len(lines) < 2 or not lines[0][1].lstrip().startswith("{"):

@@ -66,7 +66,12 @@ def normalise(
     body = _body(table, header_line, footer_start, footer_prefixes, summary_header, total_words)
     footers = [text for line, text in zip(table.tail_lines, table.tail, strict=True) if body.footer and line >= body.footer]
     if body.last < body.first or not _rows_between(table, body):
-        raise BadInput("the file has a header but no rows", reason="header_only", row=header_line)
+        raise BadInput(
+            "the file has a header but no rows",
+            reason="header_only",
+            row=header_line,
+            remedy="delete it when there was nothing to export, else export it again",
+        )
     header = table.header_cells(header_line)
     csv = NormalisedCsv(
         path=table.path,

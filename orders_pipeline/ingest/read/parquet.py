@@ -26,7 +26,11 @@ def open_parquet(path: Path, work_dir: Path, limits: Limits) -> list[Table]:
                 "the Parquet file is damaged", reason="parquet_damaged", remedy="write or download it again"
             ) from error
     if not rows:
-        raise BadInput("the file has columns but no rows", reason="header_only")
+        raise BadInput(
+            "the file has columns but no rows",
+            reason="header_only",
+            remedy="delete it when there was nothing to export, else export it again",
+        )
     names = [str(column[0]) for column in columns]
     return [
         Table(

@@ -39,11 +39,21 @@ def open_workbook(path: Path, work_dir: Path, limits: Limits) -> list[Table]:
 
     Raises `BadInput` ``workbook_encrypted``, ``workbook_damaged``, ``workbook_too_large`` or ``archive_bomb``.
     """
-    import python_calamine as calamine
-
     if zipfile.is_zipfile(path):
         _check_size(path, limits)
-    tables = []
+    tables: list[Table] = []
+    try:
+        _read_sheets(path, work_dir, limits, tables)
+    except BaseException:
+        for table in tables:
+            table.path.unlink(missing_ok=True)
+        raise
+    return tables
+
+
+def _read_sheets(path: Path, work_dir: Path, limits: Limits, tables: list[Table]) -> None:
+    import python_calamine as calamine
+
     try:
         with calamine.CalamineWorkbook.from_path(path) as book:
             for number, meta in enumerate(book.sheets_metadata):
@@ -67,7 +77,6 @@ def open_workbook(path: Path, work_dir: Path, limits: Limits) -> list[Table]:
         if type(error).__name__ != "PanicException":  # a bug in the Rust library, met on a hostile file
             raise
         raise _damaged(error) from error
-    return tables
 
 
 def _damaged(error: BaseException) -> BadInput:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 import dagster as dg
 
 from orders_pipeline.ingest.intake import dictionary_fingerprint
-from orders_pipeline.ingest.landing import Landed, scan
+from orders_pipeline.ingest.landing import PASSING, Landed, scan
 from orders_pipeline.kernel.home import Home, find_home
 from orders_pipeline.kernel.orchestration import taken
 from orders_pipeline.kernel.orchestration.assets import SETTLE_SECONDS
@@ -54,7 +54,7 @@ def pending(home: Home) -> tuple[list[Landed], int]:
     known = taken.read(home)
     accepted = ("", dictionary_fingerprint()) if known else ()
     new = [f for f in found if known.get(taken.digest(f.relative_path, f.size, f.mtime_ns)) not in accepted]
-    return new, len([w for w in found.waiting if w.reason != "symlink"])
+    return new, len([w for w in found.waiting if w.reason in PASSING])
 
 
 def decide(last: Cursor, files: Sequence[Landed], now: float, busy: bool) -> Cursor | str:
