@@ -34,7 +34,7 @@ from orders_pipeline.ingest.recognise import Recognised
 from orders_pipeline.kernel.faults import BadInput
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.sqltext import literal, quote
-from orders_pipeline.kernel.warehouse import in_file_order
+from orders_pipeline.kernel.warehouse import any_order, in_file_order
 
 DEFAULT_TOTAL_WORDS = ("合计", "合计:", "合计：", "总计", "总计:", "总计：")
 #: What to do about a required field that nothing in the file gives.
@@ -114,11 +114,17 @@ def stage(
         _check_required(source, mapper)
         return mapper, _read(connection, mapper, csv)
 
-    mapper, loaded = read(hints)
-    if source.is_standard and mapper.zone == DECLARED_ZONE and load.settings.shops:
-        zone = _zone_of_shops(connection, load)
-        if zone:
-            mapper, loaded = read({**hints, "timezone": zone})
+    try:
+        mapper, loaded = read(hints)
+        if source.is_standard and mapper.zone == DECLARED_ZONE and load.settings.shops:
+            zone = _zone_of_shops(connection, load)
+            if zone:
+                if loaded.csv is not csv:
+                    discard(loaded.csv, found.table)
+                mapper, loaded = read({**hints, "timezone": zone})
+    except BaseException:
+        discard(csv, found.table)
+        raise
     return Staged(mapper, loaded, _raw_sql(loaded.csv), (csv, loaded.csv))
 
 
@@ -192,6 +198,7 @@ def load_staged(connection: duckdb.DuckDBPyConnection, load: Load, staged: Stage
 
 def clean_up(connection: duckdb.DuckDBPyConnection) -> None:
     """Drop what a load leaves in the session; after its transaction, which may have been rolled back."""
+    any_order(connection)
     connection.execute(
         f"DROP VIEW IF EXISTS src; DROP TABLE IF EXISTS {STAGED}; DROP TABLE IF EXISTS {ASIDE}_errors; "
         f"DROP TABLE IF EXISTS {ASIDE}_scans; SET TimeZone = 'UTC'"

@@ -96,7 +96,15 @@ def in_file_order(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("SET preserve_insertion_order = true")
     try:
         yield
-    finally:
+    except BaseException:
+        any_order(connection)
+        raise
+    any_order(connection)
+
+
+def any_order(connection: duckdb.DuckDBPyConnection) -> None:
+    """Back to the session's own setting; left for the end of the load where a failed transaction takes no statement now."""
+    with contextlib.suppress(duckdb.TransactionException):
         connection.execute("SET preserve_insertion_order = false")
 
 

@@ -101,7 +101,8 @@ def load_rows(
     ``shape`` turns the relation into the SELECT whose rows are kept (one per record, ``line`` passed on where the relation
     has it), so that cells can be cleaned while they are read.
 
-    Copies made on the way are deleted; ``csv`` itself is the caller's to `discard`.
+    Copies made on the way are deleted; ``csv`` itself and the body that was read in the end (``Loaded.csv``: rows that are set
+    aside are looked up in it) are the caller's to `discard`.
 
     Raises `BadInput` ``csv_unreadable`` or ``rows_unaccounted`` when even the rewritten body can not be read in full,
     and ``too_many_broken_rows``.
@@ -113,6 +114,8 @@ def load_rows(
             break
         if csv.renumber is None:
             connection.execute(f"DROP TABLE IF EXISTS {table}")
+            if csv is not given:
+                csv.path.unlink(missing_ok=True)
             raise BadInput(
                 f"the rows can not be read in full: {attempt.problem}",
                 reason="csv_unreadable" if attempt.failed else "rows_unaccounted",
@@ -122,10 +125,10 @@ def load_rows(
         if csv is not given:
             csv.path.unlink(missing_ok=True)
         csv = following
-    if csv is not given:
-        csv.path.unlink(missing_ok=True)
     broken = sorted([*csv.broken, *attempt.broken], key=lambda row: row.line)
     if len(broken) > csv.limits.broken_rows:
+        if csv is not given:
+            csv.path.unlink(missing_ok=True)
         raise too_many(broken[0].line, broken[0].detail)
     line_sql = LINE_COLUMN if csv.numbered else f"(rowid + {csv.first_data_line})"
     return Loaded(attempt.rows, broken, line_sql, csv)
