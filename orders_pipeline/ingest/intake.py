@@ -24,7 +24,7 @@ from orders_pipeline.ingest.decisions import released_rows
 from orders_pipeline.ingest.landing import Landed, Member, expand, reason_of, scan
 from orders_pipeline.ingest.load import Load, clean_up, load_staged, stage
 from orders_pipeline.ingest.raw import create_raw_tables, raw_columns
-from orders_pipeline.ingest.read import Sniffed, open_table
+from orders_pipeline.ingest.read import Sniffed, check_start, open_table
 from orders_pipeline.ingest.recognise import Recognised, recognise
 from orders_pipeline.ingest.release import read_again
 from orders_pipeline.kernel.faults import BadInput, Fault, Permanent, Transient
@@ -121,6 +121,7 @@ class Taker:
     def _take_member(self, member: Member, done: Intake) -> bool:
         """Take one file; returns whether it was refused. One that is still being written waits for the next look."""
         try:
+            check_start(member.path, member.size)
             if self._copy_of(ledger.content_id(member.sha256), member.relative_path, done):
                 return False
             with closing(open_table(member, self.home.work)) as sniffed:
@@ -180,7 +181,7 @@ class Taker:
         try:
             staged = stage(self.connection, self.load, found, member.hints, path)
             with transaction(self.connection):
-                self.connection.execute("DELETE FROM raw.files WHERE file_id = ?", [ledger.copy_id(member.sha256, path)])
+                ledger.forget_refusal(self.connection, path, member.sha256, member.size)
                 outcome = load_staged(self.connection, self.load, staged, file_id, path)
                 ledger.record_loaded(
                     self.connection, file_id, path, member.sha256, member.size, found.table.encoding, outcome, self.as_of
@@ -215,8 +216,8 @@ class Taker:
     def _refuse(self, member: Member, path: str, fault: BadInput, done: Intake) -> None:
         fault.in_file(path)
         with transaction(self.connection):
-            ledger.record_refused(self.connection, path, member.sha256, member.size, fault, self.as_of)
-            touch_ledger(self.connection, ledger.copy_id(member.sha256, path))
+            file_id = ledger.record_refused(self.connection, path, member.cheap_sha256, member.size, fault, self.as_of)
+            touch_ledger(self.connection, file_id)
         done.refused.append((path, str(fault)))
 
 

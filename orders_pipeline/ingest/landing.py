@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from orders_pipeline.ingest.read.limits import DEFAULT, Limits
+from orders_pipeline.ingest.read.opening import CHECKED_ABOVE_BYTES
 from orders_pipeline.ingest.read.scan import sha256_of
 
 HINT_KEYS = frozenset({"shop", "account", "timezone", "channel", "courier", "warehouse", "owner", "exported"})
@@ -83,6 +84,13 @@ class Member:
         if self.known_sha256 is None:
             self.known_sha256 = sha256_of(self.path)
         return self.known_sha256
+
+    @property
+    def cheap_sha256(self) -> str | None:
+        """The SHA-256 if somebody has read the bytes anyway or they are soon read; None for a large file refused at once."""
+        if self.known_sha256 is None and self.size > CHECKED_ABOVE_BYTES:
+            return None
+        return self.sha256
 
     @property
     def is_archived(self) -> bool:

@@ -68,17 +68,33 @@ def record_loaded(
     )
 
 
+def refusal_id(sha256: str | None, size: int, path: str) -> str:
+    """file_id of a file that was refused; one too large to be read for nothing is known by its size and place."""
+    return copy_id(sha256 or f"unread {size}", path)
+
+
+def forget_refusal(connection: duckdb.DuckDBPyConnection, path: str, sha256: str, size: int) -> None:
+    """A file that was refused before is taken now."""
+    connection.execute(
+        "DELETE FROM raw.files WHERE file_id IN (?, ?)", [refusal_id(sha256, size, path), refusal_id(None, size, path)]
+    )
+
+
 def record_refused(
-    connection: duckdb.DuckDBPyConnection, path: str, sha256: str, size: int, fault: BadInput, as_of: datetime
-) -> None:
-    """Enter a file that was not taken, with the reason and the remedy; an earlier refusal of the same file is replaced."""
-    file_id = copy_id(sha256, path)
+    connection: duckdb.DuckDBPyConnection, path: str, sha256: str | None, size: int, fault: BadInput, as_of: datetime
+) -> str:
+    """Enter a file that was not taken, with the reason and the remedy; an earlier refusal of the same file is replaced.
+
+    Returns its file_id.
+    """
+    file_id = refusal_id(sha256, size, path)
     connection.execute("DELETE FROM raw.files WHERE file_id = ?", [file_id])
     connection.execute(
         f"INSERT INTO raw.files ({COLUMNS}) "
         "VALUES (?, ?, NULL, NULL, NULL, ?, ?, NULL, 'refused', ?, 0, 0, 0, 0, 0, NULL, ?, NULL)",
         [file_id, path, sha256, size, str(fault), as_of],
     )
+    return file_id
 
 
 def record_copy(connection: duckdb.DuckDBPyConnection, file_id: str, path: str, as_of: datetime) -> None:

@@ -13,9 +13,10 @@ from orders_pipeline.ingest.read.header import HeaderCandidate, header_candidate
 from orders_pipeline.ingest.read.limits import DEFAULT, Limits
 from orders_pipeline.ingest.read.model import BrokenRow, Dialect, NormalisedCsv, Sniffed, Table
 from orders_pipeline.ingest.read.normalise import discard, normalise
-from orders_pipeline.ingest.read.opening import open_table, sniff_kind
+from orders_pipeline.ingest.read.opening import CHECKED_ABOVE_BYTES, check_start, open_table, sniff_kind
 
 __all__ = [
+    "CHECKED_ABOVE_BYTES",
     "DEFAULT",
     "DEFAULT_ENCODINGS",
     "BrokenRow",
@@ -26,6 +27,7 @@ __all__ = [
     "NormalisedCsv",
     "Sniffed",
     "Table",
+    "check_start",
     "discard",
     "footer_start",
     "header_candidates",

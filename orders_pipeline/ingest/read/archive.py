@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import lzma
 import os
+import struct
 import unicodedata
 import zipfile
 import zlib
@@ -29,7 +30,8 @@ _AGAIN = "download or copy the archive again"
 class _Budget:
     """What one landed archive may still unpack, nested archives included."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, packed: int) -> None:
+        self.packed = packed
         self.limits, self.entries, self.size = limits, 0, 0
         self.written: list[Path] = []
 
@@ -45,6 +47,8 @@ class _Budget:
         bomb = entry_size > self.limits.archive_ratio * max(packed, 1)
         if bomb and entry_size > self.limits.archive_ratio_floor_bytes:
             raise _refused(f"a file in it unpacks to over {self.limits.archive_ratio} times its size", "archive_bomb")
+        if self.size > max(self.limits.archive_ratio * self.packed, 4 * self.limits.archive_ratio_floor_bytes):
+            raise _refused(f"it unpacks to over {self.limits.archive_ratio} times its size", "archive_bomb")
 
 
 def _refused(what: str, reason: str, remedy: str = "unpack it and put the tables here one by one") -> BadInput:
@@ -58,7 +62,7 @@ def unpack(member: Member, work_dir: Path, limits: Limits) -> Iterator[Member]:
     ``archive_too_many_files``, ``archive_too_deep``, ``archive_unsafe_name``, ``archive_unsupported``,
     ``archive_empty``.
     """
-    budget = _Budget(limits)
+    budget = _Budget(limits, member.size)
     try:
         yield from _members(member, work_dir, limits, budget, 0)
     except BaseException as error:
@@ -75,7 +79,7 @@ def _members(member: Member, work_dir: Path, limits: Limits, budget: _Budget, de
     for mark, name in _OTHER_ARCHIVES:
         if start.startswith(mark):
             raise _refused(f"{name} archives are not read", "archive_unsupported", "unpack it, or pack it as zip")
-    packed = start.startswith((b"PK\x03\x04", b"PK\x05\x06")) and not _is_office(member.path)
+    packed = start.startswith((b"PK\x03\x04", b"PK\x05\x06")) and not _is_office(member.path, limits)
     if not packed and not start.startswith(b"\x1f\x8b"):
         return [member]
     if depth >= limits.archive_depth:
@@ -93,8 +97,29 @@ def _members(member: Member, work_dir: Path, limits: Limits, budget: _Budget, de
     return found
 
 
-def _is_office(path: Path) -> bool:
+def directory_bytes(path: Path) -> int:
+    """How long a zip file says its directory is; 0 when it does not say. (All of it is read to open the file.)"""
+    with path.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(0, size - (1 << 16) - 22 - 20))
+        end = stream.read()
+        place = end.rfind(b"PK\x05\x06")
+        if place < 0 or len(end) - place < 22:
+            return 0
+        (length,) = struct.unpack_from("<I", end, place + 12)
+        locator = end.rfind(b"PK\x06\x07", 0, place)
+        if locator < 0:
+            return length
+        (record,) = struct.unpack_from("<Q", end, locator + 8)
+        stream.seek(min(record, size))
+        large = stream.read(56)
+        return struct.unpack_from("<Q", large, 40)[0] if len(large) == 56 and large.startswith(b"PK\x06\x06") else length
+
+
+def _is_office(path: Path, limits: Limits) -> bool:
     """Whether a zip is a workbook or another office document, to be read as such and not unpacked."""
+    if directory_bytes(path) > limits.archive_directory_bytes:
+        raise _refused("its directory lists far more files than an export has", "archive_too_many_files")
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()

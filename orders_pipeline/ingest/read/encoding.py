@@ -110,6 +110,16 @@ def line_too_long(line_bytes: int, line: int | None = None) -> BadInput:
     )
 
 
+def nul_bytes(offset: int, line: int) -> BadInput:
+    """The refusal of a file with zero bytes in it."""
+    return BadInput(
+        f"NUL byte at byte {offset}: this is not text, or the copy was interrupted",
+        reason="nul_bytes",
+        row=line,
+        remedy="download the file again, or save it as UTF-8 text",
+    )
+
+
 def by_mark(start: bytes) -> tuple[str, int] | None:
     """Encoding and length of the byte order mark a file starts with, or None."""
     for mark, encoding in _MARKS:

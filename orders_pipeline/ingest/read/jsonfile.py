@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +131,13 @@ def _table(document: Any, place: str, name: str, work_dir: Path, limits: Limits)
             reason="json_too_wide",
             remedy="keys look like values; export a list of records",
         )
-    rows = [columns, *([record.get(column, "") for column in columns] for record in records)]
+    if len(columns) * len(records) > limits.json_cells:
+        raise BadInput(
+            f"the records make a table of {len(records):,} rows and {len(columns):,} columns",
+            reason="json_too_large",
+            remedy="export it in parts, or as CSV",
+        )
+    rows = chain([columns], ([record.get(column, "") for column in columns] for record in records))
     return write_grid(enumerate(rows, 1), len(columns), name=name, kind="json", sheet=place, work_dir=work_dir, limits=limits)
 
 

@@ -14,6 +14,8 @@ KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 class Limits:
     """All limits of the readers; pass an instance with other values where a source really needs them."""
 
+    file_bytes: int = 64 * GIB
+    """A file; the largest exports are a few."""
     line_bytes: int = 16 * MIB
     """A physical line longer than this refuses the file (``line_too_long``): no export has one, a binary dump does."""
     cell_chars: int = 1_000_000
@@ -44,8 +46,16 @@ class Limits:
     """Cells of the rectangle one sheet spans, empty ones included: the reader allocates all of them."""
     html_bytes: int = 256 * MIB
     """An HTML table named .xls."""
+    spanned_cells: int = 2_000_000
+    """Empty cells that `colspan` adds to the tables of one HTML file."""
     json_bytes: int = 64 * MIB
     """A JSON file (it is parsed in memory)."""
+    json_cells: int = 20_000_000
+    """Records of a JSON list times their different keys."""
+    sheet_text_bytes: int = 4 * GIB
+    """Text of all cells of one sheet, shared texts counted each time they are used: the reader holds it in memory."""
+    archive_directory_bytes: int = 16 * MIB
+    """The directory of a zip file, all of which is read before anything else."""
 
 
 DEFAULT = Limits()

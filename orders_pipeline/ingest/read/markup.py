@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import html.parser
+import html
 import re
 from pathlib import Path
 
@@ -15,23 +15,49 @@ from orders_pipeline.kernel.faults import BadInput
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _BLANKS = re.compile(r"[ \t\r\n\u00a0]+")
 _SPAN_LIMIT = 1_000
+# A tag, or markup that is none of ours. Nothing in it can be long without an end: time stays in proportion to the file.
+_TAG = re.compile(
+    r"""<!--|<(/?)([a-zA-Z][\w:]{0,30})((?:[^<>"']|"[^"<]{0,2000}"|'[^'<]{0,2000}')*+)>|<[!?][^<>]*+>""",
+)
+_SPAN = re.compile(r"""colspan\s*=\s*["']?\s*(\d{1,9})""", re.IGNORECASE)
 
 
-class _Tables(html.parser.HTMLParser):
+class _Tables:
     """Collects the rows of every table; nested tables count as text of the outer cell's table."""
 
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
+    def __init__(self, limits: Limits) -> None:
         self.tables: list[list[list[str]]] = []
+        self._spanned_left = limits.spanned_cells
         self._depth = 0
         self._cell: list[str] | None = None
         self._span = 1
-        self._silent = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "style"):
-            self._silent += 1
-        elif tag == "table":
+    def feed(self, text: str) -> None:
+        """Read a whole document. Comments, scripts and styles that are never closed reach to its end, as in a browser."""
+        position, end = 0, len(text)
+        while position < end:
+            found = _TAG.search(text, position)
+            if found is None:
+                self._text(text[position:])
+                break
+            self._text(text[position : found.start()])
+            position = found.end()
+            if found[0] == "<!--":
+                close = text.find("-->", position)
+                position = close + 3 if close >= 0 else end
+                continue
+            name = (found[2] or "").lower()
+            if name in ("script", "style") and not found[1]:
+                closing = re.compile(f"</{name}", re.IGNORECASE).search(text, position)
+                position = closing.start() if closing else end
+            elif found[1]:
+                self._end(name)
+            else:
+                self._start(name, found[3] or "")
+        self._end_cell()
+
+    def _start(self, tag: str, attributes: str) -> None:
+        if tag == "table":
             self._end_cell()
             self.tables.append([])
             self._depth += 1
@@ -42,32 +68,34 @@ class _Tables(html.parser.HTMLParser):
             self._end_cell()
             if not self.tables[-1]:
                 self.tables[-1].append([])
-            self._cell, span = [], dict(attrs).get("colspan") or "1"
-            self._span = min(int(span), _SPAN_LIMIT) if span.isdigit() else 1
+            span = _SPAN.search(attributes)
+            self._cell, self._span = [], min(int(span[1]), _SPAN_LIMIT) if span else 1
         elif tag == "br" and self._cell is not None:
             self._cell.append(" ")
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in ("script", "style"):
-            self._silent = max(0, self._silent - 1)
-        elif tag in ("td", "th", "tr"):
+    def _end(self, tag: str) -> None:
+        if tag in ("td", "th", "tr"):
             self._end_cell()
         elif tag == "table":
             self._end_cell()
             self._depth = max(0, self._depth - 1)
 
-    def handle_data(self, data: str) -> None:
-        if self._cell is not None and not self._silent:
-            self._cell.append(data)
-
-    def close(self) -> None:
-        super().close()
-        self._end_cell()
+    def _text(self, text: str) -> None:
+        if self._cell is not None and text:
+            self._cell.append(html.unescape(text))
 
     def _end_cell(self) -> None:
         if self._cell is not None:
             text = _BLANKS.sub(" ", "".join(self._cell)).strip(" ")
-            self.tables[-1][-1].extend([text] + [""] * (max(self._span, 1) - 1))
+            more = max(self._span, 1) - 1
+            self._spanned_left -= more
+            if self._spanned_left < 0:
+                raise BadInput(
+                    "cells of the HTML table claim more columns than a table has",
+                    reason="html_too_large",
+                    remedy="export it as CSV or XLSX",
+                )
+            self.tables[-1][-1].extend([text] + [""] * more)
             self._cell = None
 
 
@@ -82,9 +110,8 @@ def open_html(path: Path, work_dir: Path, limits: Limits) -> list[Table]:
             reason="html_too_large",
             remedy="export it as CSV or XLSX",
         )
-    parser = _Tables()
+    parser = _Tables(limits)
     parser.feed(_decoded(path.read_bytes()))
-    parser.close()
     tables = []
     for number, rows in enumerate(parser.tables, 1):
         table = write_grid(

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orders_pipeline.ingest.read.encoding import DEFAULT_ENCODINGS
-from orders_pipeline.ingest.read.limits import DEFAULT, Limits
+from orders_pipeline.ingest.read.encoding import DEFAULT_ENCODINGS, by_mark, line_too_long, nul_bytes
+from orders_pipeline.ingest.read.limits import DEFAULT, GIB, MIB, Limits
 from orders_pipeline.ingest.read.model import Dialect, Sniffed
 from orders_pipeline.kernel.faults import BadInput
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from orders_pipeline.ingest.landing import Member
 
 _MARKUP = (b"<html", b"<table", b"<!doctype html", b"<?xml", b"<head", b"<meta", b"<body", b"<div", b"<style")
+#: Smaller files are read whole at once.
+CHECKED_ABOVE_BYTES = 32 * MIB
 _PICTURES = ((b"%PDF", "a PDF"), (b"\x89PNG", "a picture"), (b"\xff\xd8\xff", "a picture"), (b"GIF8", "a picture"))
 
 
@@ -63,6 +65,27 @@ def _refuse_zip() -> str:
 
 def _no_table(what: str) -> BadInput:
     return BadInput(f"the file is {what}", reason="not_a_table", remedy="put CSV, XLSX, JSON or Parquet files here")
+
+
+def check_start(path: Path, size: int, limits: Limits = DEFAULT) -> None:
+    """Refuse a large file that is plainly no table by its beginning alone, before all of it is read to know its hash.
+
+    Raises `BadInput` ``file_too_large``, ``nul_bytes`` or ``line_too_long``.
+    """
+    if size > limits.file_bytes:
+        raise BadInput(
+            f"the file is larger than {limits.file_bytes // GIB} GiB",
+            reason="file_too_large",
+            remedy="export it in parts, by month for example",
+        )
+    if size <= CHECKED_ABOVE_BYTES or sniff_kind(path) != "text":
+        return
+    with path.open("rb") as stream:
+        start = stream.read(limits.line_bytes + 1)
+    if by_mark(start[:4]) in (None, ("utf-8", 3)) and (nul := start.find(b"\0", 0, 4 * MIB)) >= 0:
+        raise nul_bytes(nul, start.count(b"\n", 0, nul) + 1)
+    if b"\n" not in start and b"\r" not in start:
+        raise line_too_long(limits.line_bytes, 1)
 
 
 def open_table(

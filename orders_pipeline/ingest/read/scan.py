@@ -66,12 +66,7 @@ class _Shape:
         nul = data.find(b"\0")
         if nul >= 0:
             line = self.newlines + data.count(b"\n", 0, nul) + 1
-            raise BadInput(
-                f"NUL byte at byte {self.position + nul}: this is not text, or the copy was interrupted",
-                reason="nul_bytes",
-                row=line,
-                remedy="download the file again, or save it as UTF-8 text",
-            )
+            raise enc.nul_bytes(self.position + nul, line)
         if self.position == 0:
             self.tab_after_quote = _TAB_AFTER_QUOTE.search(data, 0, MIB) is not None
         if self._after_return and not data.startswith(b"\n"):

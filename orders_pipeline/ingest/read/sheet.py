@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ _UNPLACED = {mark: re.compile(mark + rb"(?:>|\s(?!r=))") for mark in (b"<c", b":
 _CELL = re.compile(rb"[<:]c[>\s/]")
 _CARRIED_BYTES = 4096
 _RISKY = 10**14
+_SHARED_CELL = re.compile(rb't="s"[^>]*+>\s*+(?:<f[^<]*+(?:</f>)?)?<v>(\d{1,9})')
 _AGAIN = "open it in a spreadsheet program and save it as XLSX or CSV"
 _ROWS_KEPT = 100_000
 
@@ -98,12 +100,13 @@ def _check_size(path: Path, limits: Limits) -> None:
                 raise _damaged(ValueError("encrypted"))
             if sum(entry.file_size for entry in entries) > limits.sheet_unpacked_bytes:
                 raise _too_large(f"it unpacks to more than {limits.sheet_unpacked_bytes // MIB:,} MiB")
+            texts = _SharedTexts(archive, entries)
             for entry in entries:
                 large = entry.file_size > limits.archive_ratio_floor_bytes
                 if large and entry.file_size > limits.archive_ratio * max(entry.compress_size, 1):
                     raise BadInput("a part of the workbook is a zip bomb", reason="archive_bomb", remedy=_AGAIN)
                 if entry.filename.startswith("xl/worksheets/") and entry.filename.endswith(".xml"):
-                    _check_span(archive, entry, limits)
+                    _check_span(archive, entry, limits, texts)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         raise _damaged(error) from error
 
@@ -112,8 +115,44 @@ def _too_large(why: str) -> BadInput:
     return BadInput(f"the workbook is too large: {why}", reason="workbook_too_large", remedy="export it as CSV")
 
 
-def _check_span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits) -> None:
-    """Refuse a sheet whose outermost cells span too large a rectangle, however few cells there are."""
+class _SharedTexts:
+    """How long the texts are that cells of a workbook share; looked at only as closely as is needed."""
+
+    def __init__(self, archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> None:
+        self._archive = archive
+        self._entry = next((entry for entry in entries if entry.filename == "xl/sharedStrings.xml"), None)
+
+    @cached_property
+    def lengths(self) -> list[int]:
+        """Bytes of each text's XML, which is at least as long as the text."""
+        if self._entry is None:
+            return [0]
+        lengths = [0]
+        with self._archive.open(self._entry) as stream:
+            while chunk := stream.read(MIB):
+                first, *others = chunk.split(b"<si")
+                lengths[-1] += len(first)
+                lengths.extend(map(len, others))
+        return lengths[1:] or [0]
+
+    def used_by(self, sheet: zipfile.ZipInfo) -> int:
+        """Bytes of the texts of all cells of a sheet, each counted as often as it is used."""
+        used, carried = 0, b""
+        with self._archive.open(sheet) as stream:
+            while chunk := stream.read(MIB):
+                block = carried + chunk
+                end = block.rfind(b"</c>") + 4 if b"</c>" in block else 0
+                for number in _SHARED_CELL.findall(block, 0, end):
+                    index = int(number)
+                    used += self.lengths[index] if index < len(self.lengths) else 0
+                carried = block[end:]
+        return used
+
+
+def _check_span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits, texts: _SharedTexts) -> None:
+    """Refuse a sheet whose outermost cells span too large a rectangle, however few cells there are, or whose cells hold
+    more text than memory: each cell gets a copy of a text that many share."""
+    shared = 0
     last_row, last_column, rows, unpacked, open_cells, carried = 0, 26, 0, 0, 0, b""
     unplaced = None
     with archive.open(entry) as stream:
@@ -121,6 +160,7 @@ def _check_span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits
             unpacked += len(chunk)
             if unpacked > limits.sheet_unpacked_bytes:
                 raise _too_large("a sheet is larger than the archive says")
+            shared += chunk.count(b't="s"')
             rows += chunk.count(b"row>") + chunk.count(b"row/>")
             block = carried + chunk
             last_row = max(last_row, rows, max(map(int, _ROW.findall(block)), default=0))
@@ -132,6 +172,9 @@ def _check_span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limits: Limits
                 counts[0] += open_cells
                 last_column, open_cells = max(last_column, *counts), counts[-1]
             carried = block[-_CARRIED_BYTES:]
+    # The longest text in every cell is the most there can be; only beyond that each cell is looked at.
+    if shared * max(texts.lengths) > limits.sheet_text_bytes and texts.used_by(entry) > limits.sheet_text_bytes:
+        raise _too_large(f"the texts of its cells are larger than {limits.sheet_text_bytes // MIB:,} MiB")
     if last_row * last_column > limits.sheet_cells:
         raise _too_large(f"a sheet spans {last_row:,} rows and {last_column:,} columns")
 
