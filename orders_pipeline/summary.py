@@ -9,7 +9,6 @@ from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.warehouse import open_published
 from orders_pipeline.pipeline import RunResult
 
-
 #: Reason for which a file was not taken -> what a person should know.
 WAITING = {
     "still_changing": "it is still being written; the next run takes it",

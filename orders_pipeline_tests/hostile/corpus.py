@@ -55,7 +55,7 @@ def case(
 
 
 def order(number: str, **cells: str) -> list[str]:
-    row = dict(zip(HEADER, ("jd", "main", number, "paid", "CNY", "10.00", "2026-02-20T10:00:00+08:00", "")))
+    row = dict(zip(HEADER, ("jd", "main", number, "paid", "CNY", "10.00", "2026-02-20T10:00:00+08:00", ""), strict=True))
     return list((row | cells).values())
 
 

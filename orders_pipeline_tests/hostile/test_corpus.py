@@ -103,15 +103,15 @@ def test_a_file_that_cannot_be_read_waits_for_permission(home: Home) -> None:
     locked.write_bytes(good("locked"))
     folder.mkdir()
     (folder / "inner.csv").write_bytes(good("inner"))
-    os.chmod(locked, 0)
-    os.chmod(folder, 0)
+    locked.chmod(0)
+    folder.chmod(0)
     try:
         if os.access(locked, os.R_OK):
             pytest.skip("this account may read everything")
         found = Looked(home)
     finally:
-        os.chmod(folder, 0o755)
-        os.chmod(locked, 0o644)
+        folder.chmod(0o700)
+        locked.chmod(0o600)
     assert dict(found.intake.waiting) == {"locked.csv": "unreadable", "closed": "unreadable"}
     assert found.intake.loaded == ["good.csv"]
     assert sorted(Looked(home).intake.loaded) == ["closed/inner.csv", "locked.csv"]

@@ -113,7 +113,7 @@ def look(now: pipeline.Session, name: str, data: bytes) -> list[tuple]:
 def account(now: pipeline.Session, file: tuple) -> None:
     """Each row read is in the raw tables, in quarantine or a repeat; a refused file has left nothing."""
     file_id, status, reason, read, accepted, aside, duplicate, repeated, source = file
-    tables = [t for t in now.taker.dictionary.entities]
+    tables = list(now.taker.dictionary.entities)
     rows = " UNION ".join(f"SELECT row_number FROM raw.{t} WHERE file_id = $file" for t in tables)
     stored = {r[0] for r in now.connection.execute(rows, {"file": file_id}).fetchall()}
     set_aside = now.connection.execute("SELECT row_number FROM raw.quarantine WHERE file_id = ?", [file_id]).fetchall()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from orders_pipeline.ingest.read import DEFAULT, Limits, load_rows, normalise, o
 from orders_pipeline.ingest.read.jsonfile import read_json
 from orders_pipeline.kernel.faults import BadInput
 from orders_pipeline_tests.workbooks import number, row, text, workbook
+
 
 def opened(path: Path, limits: Limits = DEFAULT):
     return open_table(as_member(path), path.parent, limits=limits)
