@@ -22,7 +22,8 @@ SHOP = {"channel": "taobao", "shop_id": "main"}
 
 ORDERS = ["A1", "A2", "A3", "A4"]
 hours = st.integers(0, 20 * 24)
-cents = st.integers(0, 4000).map(lambda c: f"{c / 100:.2f}")
+#: Half of the amounts are of a small pool, so that money without a number fits one order, several, or a sum of them.
+cents = st.one_of(st.sampled_from(["10.00", "20.00", "30.00"]), st.integers(0, 4000).map(lambda c: f"{c / 100:.2f}"))
 orders = st.sampled_from(ORDERS)
 transactions = st.sampled_from([None, None, "T1", "T2"])
 skus = st.sampled_from(["S1", "S2", "S3"])

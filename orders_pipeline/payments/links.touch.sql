@@ -28,5 +28,5 @@ INNER JOIN touched.order_keys AS t ON i.order_guid = t.key
 UNION ALL
 
 SELECT a.payment_key
-FROM payments.allocations AS a
+FROM payments.links AS a
 INNER JOIN touched.order_keys AS t ON a.order_guid = t.key
