@@ -42,6 +42,7 @@ STANDARD_PREFIX = "standard_"
 #: Of equal rows in one file: the first counts | all count | all count, and the later ones are marked and counted as duplicates.
 REPEATED_ROWS = ("duplicate", "legitimate", "marked")
 #: Stands for a column in `concat`: the number of a row among its equals in the file, from 1 (only where repeats are kept).
+#: Equals are rows with the same cells, or, with `repeats_of`, with the same cells in these columns.
 REPEAT_NUMBER = "repeat_number"
 #: What the place of a file may say of all its rows: field -> key in the source and of a landing folder (`courier=zto/`).
 PLACE_FIELDS = {"shop_id": "shop", "account": "account", "courier_code": "courier", "warehouse_id": "warehouse", "owner": "owner"}
@@ -219,10 +220,14 @@ def load_dictionary(folder: Path = FOLDER) -> Dictionary:
     entities = dict(_entities(read_yaml(folder / "entities.yml"), fields))
     vocabularies = {p.stem: read_yaml(p) for p in sorted((folder / "vocabularies").glob("*.yml"))}
     courier_status = vocabularies.pop("courier_status")
+    export_times = read_yaml(folder / "export_times.yml")
     channels = read_yaml(folder / "channels.yml")
     sources = {e.name: e for e in _standard_sources(entities)}
     for path in sorted((folder / "sources").glob("*.yml")):
-        source = parse_source(_with_codes(read_yaml(path), courier_status["providers"], path.name), fields, entities, path.name)
+        spec = _with_codes(read_yaml(path), courier_status["providers"], path.name)
+        if spec.get("exported_at") == "usual":
+            spec["exported_at"] = export_times
+        source = parse_source(spec, fields, entities, path.name)
         sources[source.name] = source
     return Dictionary(fields, entities, vocabularies, channels, sources, courier_status["patterns"])
 
@@ -372,7 +377,7 @@ def operands(rule: Mapping[str, Any]) -> list[str]:
     for key in OPERATORS:
         given = rule.get(key)
         if given is not None:
-            found += [given] if isinstance(given, str) else list(given)
+            found += [given] if isinstance(given, str) else [g for g in given if isinstance(g, str)]
     return found
 
 
@@ -402,7 +407,8 @@ def condition_handles(wanted: Mapping[str, Any]) -> list[str]:
     handles: list[str] = []
     for key, value in wanted.items():
         if key == "not":
-            handles += condition_handles(value)
+            for denied in [value] if isinstance(value, Mapping) else value:
+                handles += condition_handles(denied)
         elif key == "matches":
             handles += list(value)
         elif key in ("present", "absent", "nonzero"):

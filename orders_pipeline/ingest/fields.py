@@ -160,7 +160,8 @@ class FieldRules:
     def _texted(self, rule: Mapping[str, Any], kind: str, pii: str | None) -> Value:
         handles = rule.get("from")
         if "concat" in rule:
-            parts = ", ".join(self._text(h, "id") for h in rule["concat"])
+            # a part may be a word of our own: {value: receipt}
+            parts = ", ".join(literal(h["value"]) if isinstance(h, Mapping) else self._text(h, "id") for h in rule["concat"])
             return Value(f"nullif(concat_ws({literal(rule.get('separator', ''))}, {parts}), '')")
         handles = [handles] if isinstance(handles, str) else list(handles or ())
         form = {"id": "id", "timestamp": "value", "date": "value"}.get(kind, "text")
@@ -326,8 +327,9 @@ class FieldRules:
         """A boolean over raw texts: {handle: [words]} (all of them), plus present / absent / nonzero / matches / not."""
         terms = []
         for key, value in wanted.items():
-            if key == "not":
-                terms.append(f"NOT coalesce({self.condition(value)}, false)")
+            if key == "not":  # several are denied one by one
+                denied = [value] if isinstance(value, Mapping) else value
+                terms += [f"NOT coalesce({self.condition(one)}, false)" for one in denied]
             elif key == "matches":
                 terms += [f"coalesce(regexp_matches({self._text(h)}, {literal(p)}), false)" for h, p in value.items()]
             elif key in ("present", "absent", "nonzero"):

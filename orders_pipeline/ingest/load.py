@@ -350,7 +350,7 @@ def create_src(connection: duckdb.DuckDBPyConnection, mapper: Mapper, line_sql: 
     mapper.damaged = _damaged(connection, mapper)
     repeat = ""
     if mapper.source.repeated_rows != "duplicate":
-        repeat = f", row_number() OVER (PARTITION BY row_hash ORDER BY rowid) AS {REPEAT_NUMBER}"
+        repeat = f", row_number() OVER (PARTITION BY {mapper.repeat_key()} ORDER BY rowid) AS {REPEAT_NUMBER}"
     connection.execute(
         f"CREATE OR REPLACE TEMP VIEW src AS SELECT *, {line_sql} AS row_number, rowid AS record, {mapper.family()} AS family"
         f"{repeat} FROM {STAGED} WHERE NOT is_total"

@@ -101,6 +101,7 @@ class Mapper(FieldRules):
         """Write every statement once, to learn which forms of which cells are needed."""
         words, self.words = self.words, lambda handle: []
         self.family()
+        self.repeat_key()
         self.uncovered()
         self.event_times()
         for block in self.source.blocks:
@@ -123,6 +124,11 @@ class Mapper(FieldRules):
         grouped = next((b.group_by for b in self.source.blocks if b.rows == "group"), ())
         parts = [f"coalesce({self._text(h, 'id')}, '')" for h in grouped if h in self.binding]
         return f"concat_ws(chr(31), {', '.join(parts)})" if parts else "CAST(NULL AS VARCHAR)"
+
+    def repeat_key(self) -> str:
+        """SQL of what makes rows of one file equal to each other."""
+        handles = self.source.get("repeats_of", ())
+        return ", ".join(self._text(h, "id") for h in handles if h in self.binding) or "row_hash"
 
     def event_times(self) -> list[str]:
         """SQL of every instant the rows tell of (not plans, not deadlines)."""
@@ -169,15 +175,20 @@ class Mapper(FieldRules):
             return None
         taken = [self.condition(b.where) for b in self.source.blocks]
         if self.source.get("leave_out"):
-            taken.append(self.condition(self.source.get("leave_out")))
+            taken.append(self._left_out())
         return f"NOT ({' OR '.join(taken)})"
 
     # ---- rows
 
+    def _left_out(self) -> str:
+        """SQL of the rows the source leaves out: one condition, or a list of which any does."""
+        given = self.source.get("leave_out")
+        return f"({' OR '.join(self.condition(one) for one in ([given] if isinstance(given, Mapping) else given))})"
+
     def _where(self, block: Block) -> str:
         wanted = [self.condition(block.where)] if block.where else []
         if self.source.get("leave_out"):
-            wanted.append(f"NOT {self.condition(self.source.get('leave_out'))}")
+            wanted.append(f"NOT {self._left_out()}")
         return f" WHERE {' AND '.join(wanted)}" if wanted else ""
 
     def _constraints(self, block: Block, values: Mapping[str, Value]) -> list[str]:
