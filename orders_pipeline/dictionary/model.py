@@ -7,6 +7,7 @@ documentation) asks here, so that a field's name, type and meaning have one home
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
 
+from orders_pipeline.dictionary.parts import blocks_of
 from orders_pipeline.kernel.faults import Usage
 
 FOLDER = Path(__file__).parent
@@ -327,7 +329,8 @@ def _blocks(
     for entity, given in spec.items():
         if entity not in entities:
             raise DictionaryError(f"{origin}: '{entity}' is no standard entity; use one of {sorted(entities)}")
-        for block in given if isinstance(given, list) else [given]:
+        listed = given if isinstance(given, list) else [given]
+        for block in itertools.chain.from_iterable(blocks_of(b, columns) for b in listed):
             mapped = {}
             for name, rule in block["fields"].items():
                 if name not in entities[entity].fields:
@@ -399,6 +402,8 @@ def own_handles(rule: Mapping[str, Any]) -> list[str]:
         handles += condition_handles(case.get("when") or {})
         if "from" in case:
             handles.append(case["from"])
+    if "parts" in rule:
+        handles += [h for h in (*rule["parts"]["of"], *rule_handles(rule["parts"]["net"] or {})) if h not in handles]
     return handles
 
 
@@ -411,7 +416,7 @@ def condition_handles(wanted: Mapping[str, Any]) -> list[str]:
                 handles += condition_handles(denied)
         elif key == "matches":
             handles += list(value)
-        elif key in ("present", "absent", "nonzero"):
+        elif key in ("present", "absent", "nonzero", "some_nonzero"):
             handles += [value] if isinstance(value, str) else list(value)
         else:
             handles.append(key)

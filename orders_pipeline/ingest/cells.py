@@ -39,6 +39,13 @@ def is_one_of(column: str, words: Sequence[str]) -> str:
 #: Digits in groups of three or none, so that a decimal comma (95,00) is refused instead of becoming 9500.
 _NUMBER = r"""^([+-]?)[¥￥$€£]?\s*([+-]?)(\d{1,3}(?:[,，]\d{3})+|\d*)(\.\d+|\.)?\s*元?$"""
 
+_MINUTES = {
+    "UTC": 0, "GMT": 0, "WET": 0, "BST": 60, "CET": 60, "WEST": 60, "CEST": 120, "EET": 120, "EEST": 180, "MSK": 180,
+    "EST": -300, "EDT": -240, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420, "AKST": -540, "AKDT": -480,
+    "HST": -600, "BRT": -180, "SGT": 480, "HKT": 480, "JST": 540, "KST": 540, "AEST": 600, "AEDT": 660, "NZST": 720, "NZDT": 780,
+}  # fmt: skip
+_ZONES = " ".join(f"WHEN x = '{name}' THEN {minutes}" for name, minutes in _MINUTES.items())
+
 MACROS = {
     # `="123"` first: whole columns are written so.
     "undisguised": f"""(x) AS nullif(CASE WHEN starts_with(x, '="') AND ends_with(x, '"') AND strlen(x) = length(x)
@@ -63,7 +70,20 @@ MACROS = {
     "excel_time": r"""(x) AS CASE WHEN regexp_full_match(x, '1\d{12}') THEN to_timestamp(try_cast(x AS DOUBLE) / 1000)
         WHEN regexp_full_match(x, '\d{5}(\.\d+)?') THEN CAST(TIMESTAMP '1899-12-30'
         + to_seconds(CAST(round(try_cast(x AS DOUBLE) * 86400) AS BIGINT)) AS TIMESTAMPTZ) END""",
-    "instant": """(x) AS coalesce(try_cast(x AS TIMESTAMPTZ), try_cast(time_text(x) AS TIMESTAMPTZ), excel_time(x))""",
+    # The zone a platform writes behind a time, in minutes east of UTC. CST is China's or Chicago's: the file's own zone tells.
+    "zone_minutes": f"""(x) AS CASE {_ZONES} WHEN x = 'CST' AND starts_with(current_setting('TimeZone'), 'Asia/') THEN 480
+        WHEN x = 'CST' AND starts_with(current_setting('TimeZone'), 'America/') THEN -360 END""",
+    "zone_of": r"""(x) AS regexp_extract(x, '([A-Z]{3,4})$', 1)""",
+    "unzoned": r"""(x) AS regexp_replace(x, '\s*[A-Z]{3,4}$', '')""",
+    "in_zone": """(moment, x) AS CASE WHEN zone_of(x) = '' THEN CAST(moment AS TIMESTAMPTZ)
+        ELSE (moment - to_minutes(zone_minutes(zone_of(x)))) AT TIME ZONE 'UTC' END""",
+    # Jun 8, 2025 10:23:05 PM PDT; the other spellings followed by a zone's short name.
+    "spelled_instant": """(x) AS CASE WHEN regexp_matches(x, '[A-Za-z]{3}') THEN in_zone(coalesce(
+        try_strptime(unzoned(x), ['%b %d, %Y %I:%M:%S %p', '%B %d, %Y %I:%M:%S %p', '%d %b %Y %H:%M:%S', '%d %B %Y %H:%M:%S']),
+        try_cast(unzoned(x) AS TIMESTAMP), try_cast(time_text(unzoned(x)) AS TIMESTAMP)), x) END""",
+    # DuckDB by itself takes CST for Chicago's everywhere.
+    "instant": """(x) AS CASE WHEN ends_with(x, 'CST') THEN spelled_instant(x) ELSE coalesce(try_cast(x AS TIMESTAMPTZ),
+        try_cast(time_text(x) AS TIMESTAMPTZ), excel_time(x), spelled_instant(x)) END""",
     "has_offset": r"""(x) AS regexp_matches(x, ':\d{2}(\.\d+)?\s*(Z|z|UTC|[+-]\d{2}(:?\d{2})?)$')""",
     "wall_clock": """(x) AS coalesce(try_cast(x AS TIMESTAMP), try_cast(time_text(x) AS TIMESTAMP))""",
     "truth": """(x) AS CASE WHEN lower(x) IN ('true', 't', '1', 'yes', 'y', '是', '已', 'on') THEN true

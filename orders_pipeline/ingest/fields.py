@@ -6,6 +6,7 @@ which of them it needs.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,9 @@ class FieldRules:
         self.nulls = tuple(GLOBAL_NULLS) + tuple(str(n) for n in source.get("nulls", ()))
         self.id_nulls = self.nulls + tuple(str(n) for n in source.get("id_nulls", ()))
         self.damaged: frozenset[str] = frozenset()
+        #: What the file's own cells say where the source leaves it to them (see `habits`).
+        self.decimal: str | None = source.get("decimal")
+        self.date_order: str | None = source.get("date_order")
         self.context: Mapping[str, Any] = {}
         self.numbered_cells: Mapping[str, Sequence[int]] = {}
         self._used: set[str] = set()
@@ -160,9 +164,11 @@ class FieldRules:
     def _texted(self, rule: Mapping[str, Any], kind: str, pii: str | None) -> Value:
         handles = rule.get("from")
         if "concat" in rule:
+            form = "value" if kind == "timestamp" else "id"
             # a part may be a word of our own: {value: receipt}
-            parts = ", ".join(literal(h["value"]) if isinstance(h, Mapping) else self._text(h, "id") for h in rule["concat"])
-            return Value(f"nullif(concat_ws({literal(rule.get('separator', ''))}, {parts}), '')")
+            parts = ", ".join(literal(h["value"]) if isinstance(h, Mapping) else self._text(h, form) for h in rule["concat"])
+            text = f"nullif(concat_ws({literal(rule.get('separator', ''))}, {parts}), '')"
+            return self._instant(text, self.instant_sql(text)) if kind == "timestamp" else Value(_suffixed(text, rule))
         handles = [handles] if isinstance(handles, str) else list(handles or ())
         form = {"id": "id", "timestamp": "value", "date": "value"}.get(kind, "text")
         texts = [self._text(h, form) for h in handles]
@@ -189,7 +195,7 @@ class FieldRules:
         if kind == "bool":
             return Value(f"truth({text})", ((f"{text} IS NOT NULL AND truth({text}) IS NULL", "unreadable_bool"),))
         if kind == "id":
-            return Value(text, self._damage(text, handles))
+            return Value(_suffixed(text, rule), self._damage(text, handles))
         return Value(f"unmasked({text})" if pii == "account" else text)
 
     def _damage(self, text: str, handles: list[str]) -> tuple[tuple[str, str], ...]:
@@ -211,11 +217,10 @@ class FieldRules:
         """SQL of the instant a text names, in the file's zone."""
         if self.zone == DECLARED_ZONE or self.zone is None:
             return f"CASE WHEN has_offset({text}) THEN instant({text}) END"
-        order = self.source.get("date_order")
-        if order in ("mdy", "dmy"):
-            day = "%m/%d/%Y" if order == "mdy" else "%d/%m/%Y"
-            formats = ", ".join(literal(day + t) for t in ("", " %H:%M", " %H:%M:%S"))
-            return f"coalesce(CAST(try_strptime({text}, [{formats}]) AS TIMESTAMPTZ), instant({text}))"
+        if self.date_order in ("mdy", "dmy"):
+            days = {"mdy": ("%m/%d/%Y", "%m-%d-%Y"), "dmy": ("%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y")}[self.date_order]
+            formats = ", ".join(literal(d + t) for d in days for t in ("", " %H:%M", " %H:%M:%S", " %I:%M:%S %p"))
+            return f"coalesce(in_zone(try_strptime(unzoned({text}), [{formats}]), {text}), instant({text}))"
         return f"instant({text})"
 
     def _instant(self, text: str, value: str) -> Value:
@@ -226,6 +231,18 @@ class FieldRules:
         return Value(value, (unreadable,))
 
     # ---- numbers
+
+    def amount(self, rule: str | list[str] | Mapping[str, Any]) -> str:
+        """SQL of a column, the sum of several, or a rule, as a number that may be NULL; for controls."""
+        rule = {"from": rule} if isinstance(rule, str) else {"sum": rule} if isinstance(rule, list) else rule
+        numbers = {h: self.number(h) for h in operands(rule) if h in self.binding}
+        unread = " OR ".join(f"({text} IS NOT NULL AND {value} IS NULL)" for value, text in numbers.values())
+        total = self._combine(rule, {h: value for h, (value, _) in numbers.items()})
+        return f"CASE WHEN NOT ({unread or 'false'}) THEN CAST({total} AS DECIMAL(28,6)) END"
+
+    def text(self, handle: str) -> str:
+        """SQL of a column's text; NULL where the file lacks it."""
+        return self._text(handle)
 
     def number(self, handle: str) -> tuple[str, str]:
         """(value, text) of a handle read as a number; the names of two columns of `src`."""
@@ -239,10 +256,37 @@ class FieldRules:
         unread = [f"({text} IS NOT NULL AND {value} IS NULL)" for value, text in numbers.values()]
         total = self._combine(rule, {h: v for h, (v, _) in numbers.items()})
         target = DUCKDB_TYPES[kind]
+        if "parts" in rule:
+            return self._part(rule, total, target)
         value, faults = f"CAST({total} AS {target})", [(" OR ".join(unread), f"unreadable_{kind}")]
         if kind != "ratio" and (rule.get("rounding") or self.source.get("rounding")) != "half_up":
             faults.append((f"{value} <> {total}", "more_decimals_than_kept"))
         return Value(value, tuple(faults))
+
+    def _part(self, rule: Mapping[str, Any], value: str, target: str) -> Value:
+        """One of a row's amounts. All of them are at fault when one is unreadable, or when they do not make the row's net."""
+        parts = rule["parts"]
+        read = [h for h in (*parts["of"], *operands(parts["net"] or {})) if h in self.binding]
+        unread = " OR ".join(f"({t} IS NOT NULL AND {v} IS NULL)" for v, t in map(self.number, read))
+        rounded = (f"CAST({value} AS {target}) <> {value}", "more_decimals_than_kept")
+        if parts["net"] is None:
+            return Value(f"CAST({value} AS {target})", ((unread, "unreadable_money"), rounded))
+        net = f"coalesce({self.amount(parts['net'])}, 0)"
+        groups = parts["either_sign"]
+        free = {h: n for n, group in enumerate(groups) for h in group}
+        sums = [
+            " + ".join(f"coalesce({self.number(h)[0]}, 0)" for h in parts["of"] if h in self.binding and free.get(h) == n) or "0"
+            for n in (None, *range(len(groups)))
+        ]
+        # Every way to read the signs, the file's own first; the first that makes the net is the right one.
+        ways = sorted(itertools.product("+-", repeat=len(groups)), key=lambda way: (len(set(way)), way.count("-")))
+        fits = {way: f"({sums[0]})" + "".join(f" {s} ({t})" for s, t in zip(way, sums[1:], strict=True)) for way in ways}
+        adds_up = " OR ".join(f"{total} = {net}" for total in fits.values())
+        if rule["from"] in free:
+            turned = " ".join(f"WHEN {t} = {net} THEN {way[free[rule['from']]]}{value}" for way, t in fits.items())
+            value = f"CASE {turned} ELSE {value} END"
+        faults = ((unread, "unreadable_money"), (f"NOT ({adds_up})", "parts_differ"), rounded)
+        return Value(f"CAST({value} AS {target})", faults)
 
     def _extracted_number(self, rule: Mapping[str, Any], kind: str) -> Value:
         """A number that stands inside a text; text without it is no fault, it just has none."""
@@ -324,7 +368,10 @@ class FieldRules:
         return Value(value, ((f"{text} IS NOT NULL AND {value} IS NULL", "unknown_code"),))
 
     def condition(self, wanted: Mapping[str, Any]) -> str:
-        """A boolean over raw texts: {handle: [words]} (all of them), plus present / absent / nonzero / matches / not."""
+        """A boolean over raw texts: {handle: [words]} (all of them), plus present, absent, nonzero, some_nonzero, matches, not.
+
+        A cell that should be a number and is none counts as not zero: its row must come to a fault, not to nothing.
+        """
         terms = []
         for key, value in wanted.items():
             if key == "not":  # several are denied one by one
@@ -332,15 +379,21 @@ class FieldRules:
                 terms += [f"NOT coalesce({self.condition(one)}, false)" for one in denied]
             elif key == "matches":
                 terms += [f"coalesce(regexp_matches({self._text(h)}, {literal(p)}), false)" for h, p in value.items()]
-            elif key in ("present", "absent", "nonzero"):
+            elif key in ("nonzero", "some_nonzero"):
+                found = [self._is_nonzero(h) for h in ([value] if isinstance(value, str) else value)]
+                terms.append("(" + (" AND " if key == "nonzero" else " OR ").join(found) + ")")
+            elif key in ("present", "absent"):
                 for handle in [value] if isinstance(value, str) else value:
-                    if key == "nonzero":
-                        terms.append(f"coalesce({self.number(handle)[0]}, 0) <> 0")
-                    else:
-                        terms.append(f"{self._text(handle)} IS {'NOT ' if key == 'present' else ''}NULL")
+                    terms.append(f"{self._text(handle)} IS {'NOT ' if key == 'present' else ''}NULL")
             else:
                 terms.append(self._word_in(key, [value] if isinstance(value, str) else value))
         return "(" + (" AND ".join(terms) or "true") + ")"
+
+    def _is_nonzero(self, handle: str) -> str:
+        if handle not in self.binding:
+            return "false"
+        value, text = self.number(handle)
+        return f"(coalesce({value} <> 0, {text} IS NOT NULL))"
 
     def _word_in(self, handle: str, words: list[str]) -> str:
         if handle not in self.binding:
@@ -361,6 +414,10 @@ class FieldRules:
             else:
                 otherwise = literal(str(case["value"]))
         return f"CASE {' '.join(whens)} ELSE {otherwise} END"
+
+
+def _suffixed(text: str, rule: Mapping[str, Any]) -> str:
+    return f"{text} || {literal(rule['suffix'])}" if "suffix" in rule else text
 
 
 def _words_of(rule: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -285,9 +285,17 @@ def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: D
     connection.execute("CREATE OR REPLACE TABLE ref.accounts (account VARCHAR, channel VARCHAR, shop_id VARCHAR)")
     for account, spec in settings.accounts.items():
         connection.execute("INSERT INTO ref.accounts VALUES (?, ?, ?)", [account, spec.get("channel"), spec.get("shop_id")])
-    pairs = [(s.name, other) for s in dictionary.sources.values() for other in s.get("restates", ())]
-    values = ", ".join(f"({literal(a)}, {literal(b)})" for a, b in pairs)
-    connection.execute(f"CREATE OR REPLACE TABLE ref.restatements AS SELECT * FROM (VALUES {values}) AS t(source, restates)")
+    # With `restates` a movement steps back for one of its kind, with `restates_whole` for any of its transaction.
+    ways = (("restates", "false"), ("restates_whole", "true"))
+    values = ", ".join(
+        f"({literal(s.name)}, {literal(other)}, {whole})"
+        for s in dictionary.sources.values()
+        for way, whole in ways
+        for other in s.get(way, ())
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TABLE ref.restatements AS SELECT * FROM (VALUES {values}) AS t(source, restates, is_whole)"
+    )
 
 
 def dictionary_fingerprint() -> str:

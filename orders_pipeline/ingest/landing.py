@@ -15,7 +15,7 @@ from orders_pipeline.ingest.read.limits import DEFAULT, Limits
 from orders_pipeline.ingest.read.opening import CHECKED_ABOVE_BYTES
 from orders_pipeline.ingest.read.scan import sha256_of
 
-HINT_KEYS = frozenset({"shop", "account", "timezone", "channel", "courier", "warehouse", "owner", "exported"})
+HINT_KEYS = frozenset({"shop", "account", "timezone", "channel", "courier", "warehouse", "owner", "exported", "dates"})
 #: Reasons for waiting that pass without anybody doing anything.
 PASSING = frozenset({"still_changing", "too_young", "vanished"})
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".download", ".filepart")

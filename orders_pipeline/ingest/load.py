@@ -26,6 +26,7 @@ from orders_pipeline.dictionary.model import (
 )
 from orders_pipeline.ingest import quarantine
 from orders_pipeline.ingest.control import check_control_totals
+from orders_pipeline.ingest.habits import habits_of
 from orders_pipeline.ingest.landing import hints_of
 from orders_pipeline.ingest.mapping import Mapper
 from orders_pipeline.ingest.raw import derived_columns, raw_columns
@@ -107,21 +108,24 @@ def stage(
     )
     binding = {h: f"c{i}" for h, i in found.binding.items()}
 
-    def read(stated: Mapping[str, str]) -> tuple[Mapper, Loaded]:
+    def read(stated: Mapping[str, str], habits: Mapping[str, str]) -> tuple[Mapper, Loaded]:
         lines = csv.footers + csv.preamble + ([found.table.sheet] if found.table.sheet else [])
-        mapper = make_mapper(connection, load, source, binding, stated, lines, path)
+        mapper = make_mapper(connection, load, source, binding, stated, lines, path, habits)
         mapper.numbered_cells = {h: found.table.risky[i] for h, i in found.binding.items() if found.table.risky.get(i)}
         _check_required(source, mapper)
         return mapper, _read(connection, mapper, csv)
 
     try:
-        mapper, loaded = read(hints)
+        mapper, loaded = read(hints, {})
+        habits = habits_of(connection, mapper, STAGED, hints)
+        again = [(hints, habits)] if habits not in ({}, {"decimal": "point"}) else []
         if source.is_standard and mapper.zone == DECLARED_ZONE and load.settings.shops:
             zone = _zone_of_shops(connection, load)
-            if zone:
-                if loaded.csv is not csv:
-                    discard(loaded.csv, found.table)
-                mapper, loaded = read({**hints, "timezone": zone})
+            again += [({**hints, "timezone": zone}, habits)] if zone else []
+        for stated in again:
+            if loaded.csv is not csv:
+                discard(loaded.csv, found.table)
+            mapper, loaded = read(*stated)
     except BaseException:
         discard(csv, found.table)
         raise
@@ -174,7 +178,7 @@ def load_staged(connection: duckdb.DuckDBPyConnection, load: Load, staged: Stage
     mapper, csv = staged.mapper, staged.loaded.csv
     source = mapper.source
     create_src(connection, mapper, staged.loaded.line_sql)
-    check_control_totals(connection, mapper, csv.footers)
+    check_control_totals(connection, mapper, csv.footers, csv.preamble)
     stated = _stated_export(source, path, csv.footers + csv.preamble, mapper.zone)
     rows, different, newest = _measure(connection, [] if stated else mapper.event_times())
     duplicates = 0 if source.repeated_rows == "legitimate" else rows - different
@@ -213,8 +217,9 @@ def make_mapper(
     hints: Mapping[str, str],
     preamble: list[str],
     path: str = "",
+    habits: Mapping[str, str] | None = None,
 ) -> Mapper:
-    """The mapper of one file, with what its folder, its name and the text around its table say."""
+    """The mapper of one file, with what its folder, its name, the text around its table and its cells (`habits`) say."""
     constants: dict[str, str | None] = {"channel": hints.get("channel") or source.channel}
     for field, key in PLACE_FIELDS.items():
         spec = source.get(key) or {}
@@ -232,7 +237,8 @@ def make_mapper(
         exported = _stated_export(source, path, preamble, zone, hints)
         constants["counted_at"] = exported.isoformat() if exported else None
     stated = [key for key in PLACE_FIELDS.values() if key in hints]
-    return mapper_from_context(connection, load, source, binding, {"constants": constants, "zone": zone, "stated": stated})
+    context = {"constants": constants, "zone": zone, "stated": stated, **({"habits": dict(habits)} if habits else {})}
+    return mapper_from_context(connection, load, source, binding, context)
 
 
 def mapper_from_context(
@@ -259,6 +265,8 @@ def mapper_from_context(
 
     mapper = Mapper(load.dictionary, replace(source, blocks=blocks), binding, context["constants"], context["zone"], words)
     mapper.context = dict(context)
+    mapper.decimal = context.get("habits", {}).get("decimal", mapper.decimal)
+    mapper.date_order = context.get("habits", {}).get("date_order", mapper.date_order)
     return mapper
 
 
@@ -347,6 +355,8 @@ def create_src(connection: duckdb.DuckDBPyConnection, mapper: Mapper, line_sql: 
     """The view the mapping reads: the staged cells with physical line, record number and family; totals left out."""
     for column in mapper.columns_of(mapper.source.get("fill_down", ())):
         _fill_down(connection, column)
+    for column in mapper.columns_of(mapper.source.get("fill_same", ())):
+        _fill_same(connection, column)
     mapper.damaged = _damaged(connection, mapper)
     repeat = ""
     if mapper.source.repeated_rows != "duplicate":
@@ -364,6 +374,14 @@ def _fill_down(connection: duckdb.DuckDBPyConnection, column: str) -> None:
     connection.execute(
         f"UPDATE {STAGED} AS t SET {column} = f.value FROM (SELECT rowid AS id, last_value({column} IGNORE NULLS) OVER "
         f"(ORDER BY rowid) AS value FROM {STAGED}) AS f WHERE t.rowid = f.id AND t.{column} IS NULL"
+    )
+
+
+def _fill_same(connection: duckdb.DuckDBPyConnection, column: str) -> None:
+    """Give blank cells the only value that the column has; with two values, nobody knows which."""
+    connection.execute(
+        f"UPDATE {STAGED} SET {column} = (SELECT min({column}) FROM {STAGED}) WHERE {column} IS NULL "
+        f"AND (SELECT count(DISTINCT {column}) FROM {STAGED}) = 1"
     )
 
 

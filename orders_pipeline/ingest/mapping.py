@@ -8,6 +8,7 @@ could not be read, or NULL.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from orders_pipeline.dictionary.model import REPEAT_NUMBER, Block, rule_handles
 from orders_pipeline.ingest.cells import is_one_of
@@ -63,7 +64,7 @@ class Mapper(FieldRules):
         beside them row_hash (of the whole row) and is_total. Cells nobody asks for are not kept.
         """
         self._ask_everything()
-        number = "number_comma" if self.source.get("decimal") == "comma" else "number"
+        number = "number_comma" if self.decimal == "comma" else "number"
         whole = f"concat({', chr(31), '.join(columns)})"  # || would copy the row so far at every column
         first = sorted({columns[0], *(self.binding[h] for h in self.source.signature[:1] if h in self.binding)})
         total = " OR ".join(f"({c} LIKE '%计%' AND {is_one_of(f'bare({c})', total_words)})" for c in first)
@@ -107,10 +108,15 @@ class Mapper(FieldRules):
         for block in self.source.blocks:
             self.select(block)
         for control in self.source.get("control", ()):
-            if control["of"] in self.binding:
-                self.number(control["of"])
-            if "where" in control:
-                self.condition(control["where"])
+            for rule in (control[k] for k in ("of", "balance", "stated") if k in control):
+                self.amount(rule)
+            for handle in (*control.get("time", ()), *control.get("by", ())):
+                self.text(handle)
+            for wanted in (control[k] for k in ("where", "stated_where") if k in control):
+                self.condition(wanted)
+        for handles in self.source.get("by_file", {}).values():
+            for handle in handles:
+                self._text(handle, "value")
         self.words = words
 
     def family(self) -> str:
@@ -190,6 +196,11 @@ class Mapper(FieldRules):
         if self.source.get("leave_out"):
             wanted.append(f"NOT {self._left_out()}")
         return f" WHERE {' AND '.join(wanted)}" if wanted else ""
+
+    def kept(self, wanted: Mapping[str, Any] | None) -> str:
+        """SQL of the rows that a condition names and that are not left out."""
+        here = self.condition(wanted or {})
+        return f"{here} AND NOT {self._left_out()}" if self.source.get("leave_out") else here
 
     def _constraints(self, block: Block, values: Mapping[str, Value]) -> list[str]:
         entity = self.dictionary.entities[block.entity]

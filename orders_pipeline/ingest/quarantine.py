@@ -33,6 +33,7 @@ REASONS = {
     "not_in_form": "not in the form this field has (see the dictionary)",
     "below_minimum": "less than this field may be",
     "above_maximum": "more than this field may be",
+    "parts_differ": "the amounts of the row do not add up to the net amount it states; download the statement again",
     "no_rule": "the source has no rule for this kind of row; add one to its description",
     "family": "kept back with another row of the same order that has a fault",
 }

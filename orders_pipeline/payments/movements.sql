@@ -3,12 +3,13 @@
 -- lookup: ref.restatements
 -- Movements on payment accounts, each once: a statement that repeats what the ledger of the account says is left out,
 -- a row seen in several files counts once, and one number with two contents is kept twice and marked.
--- Statements that restate another source step back where that source has the same transaction and kind.
+-- Statements that restate another source step back where that source has the same transaction and kind; one that gives
+-- the sum of what another splits (is_whole) steps back whatever the kind.
 WITH restated AS (
     SELECT DISTINCT
         r.payment_key,
-        r.kind,
-        s.source
+        s.source,
+        CASE WHEN NOT s.is_whole THEN r.kind END AS kind
     FROM raw.payments AS r
     INNER JOIN ref.restatements AS s ON r.source = s.restates
 ),
@@ -27,7 +28,8 @@ contents AS (
             ORDER BY r.exported_at DESC NULLS LAST, r.file_id DESC NULLS LAST, r.row_number DESC NULLS LAST
         ) AS newest_first
     FROM raw.payments AS r
-    LEFT JOIN restated AS x ON r.payment_key = x.payment_key AND r.kind = x.kind AND r.source = x.source
+    LEFT JOIN restated AS x
+        ON r.payment_key = x.payment_key AND r.source = x.source AND r.kind = coalesce(x.kind, r.kind)
     WHERE x.payment_key IS NULL
 ),
 
