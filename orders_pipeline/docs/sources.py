@@ -109,6 +109,7 @@ def _source(source: Source) -> list[str]:
                 ("held to its own totals", _totals(source)),
                 ("equal rows of one file", REPEATS[source.repeated_rows]),
                 ("restates", codes(source.get("restates", ()))),
+                ("restates, as the sum of", codes(source.get("restates_whole", ()))),
                 ("further blank words", codes(source.get("nulls", ()))),
                 ("blank cells take the value above", names(source.get("fill_down", ()))),
                 ("may lack", codes(sorted(source.optional_fields))),
@@ -143,7 +144,7 @@ def _totals(source: Source) -> str:
     said = []
     for control in source.get("control", ()):
         stated = [k for k in ("count", "amount") if k in control or k in (control.get("summary") or {})]
-        said.append(f"{control['what']} ({', '.join(stated)})")
+        said.append(control["what"] + (f" ({', '.join(stated)})" if stated else ""))
     return "; ".join(dict.fromkeys(said))
 
 
@@ -177,6 +178,8 @@ def _part(key: str, value: Any) -> str:
         return "a day without a time is taken at its end"
     if key == "value":
         return f"always {code(value)}"
+    if key == "parts":
+        return "one of the row's amounts" + (", which make " + _flow(value["net"]) if value["net"] else "")
     if key == "sign":
         return f"negative with {_flow(value['minus'])}"
     if key in OPERATORS:

@@ -55,6 +55,14 @@ exports AS (
     GROUP BY order_guid, exported_at, file_id
 ),
 
+-- What an influencer gives off comes back through the settlement, as the platform's own discounts do.
+influencer_discounts AS (
+    SELECT order_guid, sum(amount) AS amount
+    FROM orders.order_discounts
+    WHERE funder = 'influencer'
+    GROUP BY order_guid
+),
+
 contradictory AS (
     SELECT order_guid
     FROM exports
@@ -83,7 +91,8 @@ pay AS (
         min(currency) AS currency,
         max(currency) AS other_currency,
         min(business_on) AS first_on,
-        sum(CASE WHEN kind IN ('receipt', 'deposit', 'balance') THEN amount ELSE 0 END) AS paid_amount,
+        -- An adjustment that names an order corrects what was paid for it: left out, the difference would vanish.
+        sum(CASE WHEN kind IN ('receipt', 'deposit', 'balance', 'adjustment') THEN amount ELSE 0 END) AS paid_amount,
         sum(CASE WHEN kind = 'refund' THEN -amount ELSE 0 END) AS refunded_amount,
         sum(CASE WHEN kind = 'subsidy' THEN amount ELSE 0 END) AS subsidy_amount,
         sum(CASE WHEN kind IN ('receipt', 'deposit', 'balance', 'refund') THEN 1 ELSE 0 END) AS buyer_count,
@@ -234,7 +243,7 @@ legs AS (
         END AS refunded_amount,
         CASE
             WHEN coalesce(p.settlement_count, 0) > 0
-                THEN coalesce(p.subsidy_amount, 0) - coalesce(o.platform_discount_amount, 0)
+                THEN coalesce(p.subsidy_amount, 0) - coalesce(o.platform_discount_amount, 0) - coalesce(i.amount, 0)
         END AS subsidy_diff_amount,
         CASE
             WHEN g.order_guid IS NOT NULL THEN g.shipped_qty
@@ -268,6 +277,7 @@ legs AS (
     FULL OUTER JOIN pay AS p ON o.order_guid = p.order_guid
     FULL OUTER JOIN log AS g ON coalesce(o.order_guid, p.order_guid) = g.order_guid
     LEFT JOIN ret AS r ON coalesce(o.order_guid, p.order_guid, g.order_guid) = r.order_guid
+    LEFT JOIN influencer_discounts AS i ON o.order_guid = i.order_guid
     LEFT JOIN newest_exports AS n ON o.order_guid = n.order_guid AND n.newest_first = 1
     LEFT JOIN ref.channels AS c ON coalesce(p.channel, g.channel) = c.channel
     CROSS JOIN ref.channels AS d

@@ -16,6 +16,8 @@ READ = {
     "alipay_account_detail.csv": ("alipay_account_detail", 2),
     "alipay_business_detail.csv": ("alipay_business_detail", 3),
     "alipay_business_detail_2019_negative_refund.csv": ("alipay_business_detail", 2),
+    "douyin_dongzhang.csv": ("douyin_fund_bill", 2),
+    "pdd_wallet_bill.csv": ("pdd_wallet_bill", 3),
     "shopify_orders_export.csv": ("shopify_orders", 2),
     "wechatpay_trade_bill_constructed.csv": ("wechatpay_trade_bill", 2),
     "zto_kdniao_trace_anonymised.json": ("kdniao_tracking", 5),
@@ -23,7 +25,6 @@ READ = {
 #: File name -> reason; sources of later issues are unrecognised, not misread.
 REFUSED = {
     "wechatpay_fundflow_bill.csv": "control_total", "sf_route_anonymised.json": "required_column_missing",
-    "douyin_dongzhang.csv": "unrecognised", "pdd_wallet_bill.csv": "unrecognised",
     "example-alipay-records.csv": "unrecognised", "example-wechat-records.csv": "unrecognised",
     "example-wechat-records.xlsx": "unrecognised", "example-jd-records.csv": "unrecognised",
     "example-mt-records.csv": "unrecognised", "orders.csv": "unrecognised", "order_item.csv": "unrecognised",
@@ -88,7 +89,8 @@ def test_refunds_go_out_whatever_sign_the_statement_writes(samples):
     rows = query(samples, "SELECT source, amount FROM payments.transactions WHERE kind = 'refund' ORDER BY source, amount")
     assert rows == [
         ("alipay_account_detail", Decimal("-12.50")), ("alipay_business_detail", Decimal("-0.02")),
-        ("alipay_business_detail", Decimal("-0.01")), ("wechatpay_trade_bill", Decimal("-0.01")),
+        ("alipay_business_detail", Decimal("-0.01")), ("douyin_fund_bill", Decimal("-27.78")), ("douyin_fund_bill", Decimal("-5.00")),
+        ("pdd_wallet_bill", Decimal("-146.92")), ("wechatpay_trade_bill", Decimal("-0.01")),
     ]
 
 
