@@ -44,7 +44,7 @@ TOUCHES = {
     "buyer_key": "buyer",
 }
 #: Small reference lists whose rows have no key of their own: everything that reads them is built anew.
-WITHOUT_KEY = ("categories", "promotions")
+WITHOUT_KEY = ("categories", "promotions", "coupon_products", "coupon_targets", "coupon_redemptions")
 #: A load larger than this share of what is there already is not worth following key by key.
 WHOLE_SHARE = 0.2
 WHOLE_ROWS_MIN = 20_000

@@ -422,6 +422,9 @@ judged AS (
             WHEN order_type <> 'cod' AND paid_known = 0 AND is_payable THEN 'MISMATCH|shipped_not_paid'
             WHEN due_amount IS NULL THEN 'MISMATCH|due_unknown'
 
+            -- A credit note or a bookkeeping entry sends out nothing: it is right when its money is.
+            WHEN order_type IN ('credit_note', 'adjustment') AND abs(amount_diff) <= tolerance THEN 'MATCHED|three_way_equal'
+
             -- Goods first: a wrong piece is found before a wrong cent.
             WHEN shipped_qty - net_qty > threshold('match_tolerance_qty') AND shipped_qty <= net_qty + cancelled_qty
                 THEN 'MISMATCH|shipped_after_cancel'
