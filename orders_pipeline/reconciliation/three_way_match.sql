@@ -227,7 +227,7 @@ legs AS (
         CASE
             WHEN o.is_closed THEN 0
             WHEN o.ordered_qty IS NOT NULL
-                THEN greatest(o.ordered_qty - greatest(o.cancelled_qty, coalesce(r.cancelled_qty, 0)), 0)
+                THEN greatest(o.ordered_qty - greatest(o.cancelled_qty, coalesce(r.cancelled_qty, 0)), least(o.ordered_qty, 0))
         END AS net_qty,
         CASE
             WHEN g.order_guid IS NOT NULL THEN g.shipped_qty > 0
