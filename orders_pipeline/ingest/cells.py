@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import duckdb
 
+from orders_pipeline.ingest import phones
+
 #: Spaces of all widths, tabs, line ends, zero-width characters, the byte order mark and the backtick of WeChat bills.
 _BLANKS = " \t\r\n\u00a0\u3000\u200b\ufeff`"
 _DISGUISES = _BLANKS + "'\"="
@@ -92,12 +94,19 @@ MACROS = {
     "lost_digits": r"""(x) AS strlen(x) >= 17 AND ends_with(x, '00') AND regexp_full_match(x, '[1-9]\d{14}0+')""",
     "is_float": r"""(x) AS ends_with(x, '.0') AND regexp_full_match(x, '\d{16,}\.0')""",
     "is_scientific": r"""(x) AS regexp_full_match(upper(x), '\d(\.\d+)?E\+?\d+')""",
-    "phone_digits": r"""(x) AS CASE WHEN x IS NULL OR contains(x, '*') OR contains(x, '#') OR contains(x, '$') THEN NULL
-        ELSE nullif(regexp_replace(regexp_replace(x, '[^0-9]', '', 'g'), '^(?:00)?86(1\d{10})$', '\1'), '') END""",
+    # ---- telephone numbers: one key per number, however it is written; see `phones.py`
+    **phones.MACROS,
     # Mobile, landline and service numbers inside free text.
     "scrubbed": r"""(x) AS CASE WHEN regexp_matches(x, '\d{7}|\d{3}-\d{4}') THEN regexp_replace(x,
         '(?:\+?86[- ]?)?1[3-9]\d{9}|\b0\d{2,3}-?\d{7,8}\b|\b400-?\d{3}-?\d{4}\b', '***', 'g') ELSE x END""",
-    "unmasked": """(x) AS CASE WHEN contains(x, '*') OR starts_with(x, '##') OR starts_with(x, '$$') THEN NULL ELSE x END""",
+    # Names and accounts that the platform shows in part, or in code, are nobody's: never a key.
+    "is_masked": r"""(x) AS contains(x, '*') OR contains(x, '＊') OR contains(x, '•') OR contains(x, '●')
+        OR regexp_matches(x, '^(?:##|\$\$|~)|^\$\d\$|[xX×]{3,}\d*$')""",
+    "unmasked": """(x) AS CASE WHEN is_masked(x) THEN NULL ELSE x END""",
+    # The beginning of an address that can name a region: no name and telephone number before it, up to the first figure.
+    "address_head": r"""(x) AS nullif(left(regexp_extract(regexp_replace(
+        regexp_replace(x, '^[^,，\d]{1,20}[,，]\s*[+0-9*][-0-9* 转]{6,}[,，]\s*(?:[-0-9* ]{6,}[,，]\s*)?', ''),
+        '[\s,，.。、·;；:：/|-]+', '', 'g'), '^(?:\d{6})?(\D*)', 1), 24), '')""",
     # HMAC-SHA-256 (RFC 2104) over DuckDB's sha256; the padded keys are session variables, never text of a statement.
     "keyed_hash": """(x) AS sha256(getvariable('outer_pad') || unhex(sha256(getvariable('inner_pad') || encode(x))))""",
 }

@@ -1,0 +1,67 @@
+"""One key per telephone number, however it is written, as SQL macros.
+
+A number of mainland China is its national digits (`13800000000`, `02112345678`), any other its E.164 form (`+14155552671`). An
+extension stays part of the key (`13800000000x1234`): the numbers platforms lend (virtual numbers) and switchboards are shared
+by many people, who must not become one. What is masked, too short or one digit over and over is no key at all.
+"""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+
+from orders_pipeline.cleaning.regions import DATA
+from orders_pipeline.kernel.sqltext import literal
+
+
+@cache
+def _calling_codes() -> str:
+    """MAP of country -> [calling code, trunk prefix, fewest and most digits of a national number], as SQL."""
+    with (DATA / "calling_codes.csv").open(encoding="utf-8") as rows:
+        entries = [
+            f"{literal(r['country'])}: [{', '.join(literal(r[c]) for c in ('calling_code', 'trunk_prefix', 'shortest', 'longest'))}]"
+            for r in csv.DictReader(rows)
+        ]
+    return "MAP {" + ", ".join(entries) + "}"
+
+
+_WIDE, _NARROW = "０１２３４５６７８９＋－（）＃＊—–‐　", "0123456789+-()#*--- "
+
+MACROS = {
+    # In narrow characters, without blanks and brackets; of several numbers the first.
+    "phone_text": rf"""(x) AS regexp_replace(regexp_replace(translate(x, '{_WIDE}', '{_NARROW}'), '[/、;；,，|].*$', ''),
+        '[\s().·\x{{a0}}]', '', 'g')""",
+    "phone_is_masked": r"""(t) AS regexp_matches(t, '[*#$•●×]|[xX]{2,}|[xX]\d{0,3}[xX]')""",
+    # A landline or service number takes one to six figures after a dash, a mobile number up to eight.
+    "phone_extension": r"""(t) AS nullif(coalesce(
+        nullif(regexp_extract(t, '(?:转接?|轉|分机号?|分機|ext\.?n?|x)[:：.-]?(\d{1,8})$', 1, 'i'), ''),
+        regexp_extract(t, '^(?:(?:\+|00)?86-?)?(?:1\d{10}|1\d{2}-\d{4}-\d{4}|0\d{2,3}-?\d{7,8}|400-?\d{3}-?\d{4})-(\d{1,8})$', 1)), '')""",
+    "phone_base": r"""(t, e) AS CASE WHEN e IS NULL THEN t ELSE regexp_replace(left(t, length(t) - length(e)),
+        '(?:转接?|轉|分机号?|分機|ext\.?n?|x)?[:：.-]?$', '', 'i') END""",
+    "phone_national": r"""(d, c) AS CASE
+        WHEN c[2] <> '' AND starts_with(d, c[2]) AND length(d) - length(c[2]) >= CAST(c[3] AS INTEGER)
+            AND (c[2] = '0' OR length(d) > CAST(c[4] AS INTEGER)) THEN '+' || c[1] || substr(d, length(c[2]) + 1)
+        WHEN starts_with(d, c[1]) AND length(d) > CAST(c[4] AS INTEGER) THEN '+' || d
+        ELSE '+' || c[1] || d END""",
+    # b: the number without its extension, d: its digits, c: what is known of its country (NULL: mainland China, or not told).
+    "phone_canonical": r"""(b, d, c) AS CASE
+        WHEN regexp_matches(b, '^(?:\+|00)86') THEN CASE
+            WHEN regexp_matches(d, '^(?:00)?860?1\d{10}$') THEN right(d, 11)
+            ELSE '0' || regexp_replace(d, '^(?:00)?860?', '') END
+        WHEN starts_with(b, '+') THEN '+' || d
+        WHEN regexp_matches(b, '^00[1-9]') THEN '+' || substr(d, 3)
+        WHEN c IS NOT NULL THEN phone_national(d, c)
+        ELSE regexp_replace(d, '^86(1\d{10})$', '\1') END""",
+    "phone_judged": r"""(n, e) AS CASE WHEN length(n) BETWEEN 7 AND 16 AND ltrim(n, '+') <> repeat(right(n, 1), length(ltrim(n, '+')))
+        THEN n || coalesce('x' || e, '') END""",
+    # A lambda is how SQL names a value: written out in every place, the text of a macro would grow without bound.
+    "phone_by_country": r"""(x, c) AS CASE WHEN c IS NULL AND length(x) = 11 AND regexp_full_match(x, '1[3-9]\d{9}')
+        THEN phone_judged(x, NULL)
+        ELSE list_transform([phone_text(x)], lambda t: CASE WHEN phone_is_masked(t) THEN NULL ELSE
+            list_transform([phone_extension(t)], lambda e:
+                list_transform([phone_base(t, e)], lambda b:
+                    phone_judged(phone_canonical(b, regexp_replace(b, '\D', '', 'g'), c), e))[1])[1] END)[1] END""",
+    # country: ISO 3166 alpha-2; NULL where it is not told.
+    "phone_number": f"(x, country) AS phone_by_country(x, {_calling_codes()}[country])",
+    "phone_digits": "(x) AS phone_by_country(x, CAST(NULL AS VARCHAR[]))",
+}
