@@ -77,6 +77,7 @@ _FUNDERS = (
 #: Names of a total, not of a promotion.
 _TOTAL = re.compile(
     r"(?:(?:平台|商家|店铺|达人|主播|支付|订单|其他|其它|总)*(?:实际)?(?:承担|出资)?(?:的)?(?:总?优惠|折扣|促销)?(?:总?金?额|合计)?(?:承担)?)"
+    r"|[\u4e00-\u9fff]+(?:金额|支付)(?:[-+][\u4e00-\u9fff]+)*"
     r"|(?:total |order |line |item |merchant |seller |platform )*discounts?(?: amount| total| allocation)?"
 )
 

@@ -42,6 +42,10 @@ TOUCHES = {
     "parcel_guid": "parcel",
     "product_key": "product",
     "buyer_key": "buyer",
+    "region_key": "region",
+    "title_guid": "title",
+    "wording_guid": "wording",
+    "product_synonym_key": "product_synonym",
 }
 #: Small reference lists whose rows have no key of their own: everything that reads them is built anew.
 WITHOUT_KEY = ("categories", "promotions", "coupon_products", "coupon_targets", "coupon_redemptions")
@@ -73,10 +77,10 @@ class Taker:
         self.dictionary = load_dictionary()
         self.as_of = as_of
         self.load = Load(self.dictionary, settings, as_of, home.work)
+        cells.install(connection, home.customer_key())
         create_raw_tables(connection, self.dictionary)
         connection.execute(STATE)
         create_reference_tables(connection, self.dictionary, settings)
-        cells.install(connection, home.customer_key())
 
     def take_all(self, settle_seconds: float = 0.0, progress: Callable[[str], None] = lambda text: None) -> Intake:
         """Take everything new in the landing zone that has not changed for `settle_seconds`."""

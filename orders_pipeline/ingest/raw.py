@@ -16,6 +16,27 @@ ORDER_KEY = ("channel", "shop_id", "channel_order_id")
 ORDER_ENTITIES = ("orders", "order_lines", "discounts", "returns", "order_edits", "holds", "reviews")
 CLAIMING_ENTITIES = ("payments", "shipments", "tracking")
 
+#: Entity -> key column and the text it is made of: what the room `cleaning` looks up by.
+TEXT_KEYS = {
+    "order_lines": {"title_guid": "product_title"},
+    "products": {"title_guid": "title"},
+    "discounts": {"wording_guid": "description"},
+    "promotions": {"wording_guid": "name"},
+}
+#: The columns leave no place open: the address, of which there are as many as orders, is not looked at.
+_HEAD = (
+    "CASE WHEN province IS NULL OR city IS NULL OR district IS NULL OR starts_with(district, '其') "
+    "OR district IN ('市辖区', '县') THEN address_head(address) END"
+)
+PLACE_KEYS = {
+    "address_head": ("VARCHAR", _HEAD),
+    "region_key": (
+        "UUID",
+        f"CASE WHEN coalesce(province, city, district, {_HEAD}) IS NOT NULL THEN guid_of("
+        f"coalesce(province, '') || '|' || coalesce(city, '') || '|' || coalesce(district, '') || '|' || coalesce({_HEAD}, '')) END",
+    ),
+}
+
 PROVENANCE = {
     "source": "VARCHAR",
     "timezone": "VARCHAR",
@@ -73,7 +94,9 @@ def derived_columns(entity: str, fields: tuple[str, ...], transaction_key: str =
         # Equal to an earlier row of its file in every cell, in a source that keeps such rows and marks them.
         keys["is_repeated_row"] = ("BOOLEAN", "repeat_number > 1")
     if "buyer_account" in fields or "buyer_phone" in fields:
-        phone = "phone_digits(buyer_phone)" if "buyer_phone" in fields else "NULL"
+        phone = "NULL"
+        if "buyer_phone" in fields:
+            phone = "phone_number(buyer_phone, country)" if "country" in fields else "phone_digits(buyer_phone)"
         keys["customer_id"] = (
             "VARCHAR",
             f"CASE WHEN {phone} IS NOT NULL THEN keyed_hash('phone:' || {phone}) WHEN unmasked(buyer_account) IS NOT NULL "
@@ -83,12 +106,17 @@ def derived_columns(entity: str, fields: tuple[str, ...], transaction_key: str =
         # Tells that name, phone or address changed, without telling what they are.
         keys["contact_hash"] = (
             "UUID",
-            "CASE WHEN coalesce(buyer_name, buyer_phone, address) IS NOT NULL THEN "
+            # Shown in part it tells nothing: the last full one stands.
+            "CASE WHEN coalesce(buyer_name, buyer_phone, address) IS NOT NULL AND NOT (coalesce(is_masked(buyer_name), FALSE) "
+            "OR coalesce(is_masked(buyer_phone), FALSE) OR coalesce(is_masked(address), FALSE)) THEN "
             "guid_of(concat_ws(chr(31), buyer_name, buyer_phone, address)) END",
         )
+        keys |= PLACE_KEYS
+    for column, text in TEXT_KEYS.get(entity, {}).items():
+        keys[column] = ("UUID", f"guid_of({quote(text)})")
     if entity == "tracking":
         keys["parcel_status"] = ("VARCHAR", "coalesce(said.parcel_status, status_code, 'unmapped')")
-    for single, key in (("products", ("sku",)), ("buyers", ("channel", "buyer_ref"))):
+    for single, key in (("products", ("sku",)), ("buyers", ("channel", "buyer_ref")), ("product_synonyms", ("title",))):
         if entity == single:
             keys[f"{single[:-1]}_key"] = ("UUID", guid(*map(quote, key)))
     return keys
@@ -118,3 +146,7 @@ def create_raw_tables(connection: duckdb.DuckDBPyConnection, dictionary: Diction
             continue
         for name in columns.keys() - existing[entity]:
             connection.execute(f"ALTER TABLE raw.{quote(entity)} ADD COLUMN {quote(name)} {columns[name]}")
+            made_of = {**PLACE_KEYS, **{c: ("UUID", f"guid_of({quote(t)})") for c, t in TEXT_KEYS.get(entity, {}).items()}}
+            if name in made_of:
+                # Rows of before get the key as well: their files are not read again.
+                connection.execute(f"UPDATE raw.{quote(entity)} SET {quote(name)} = {made_of[name][1]}")

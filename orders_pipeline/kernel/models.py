@@ -161,7 +161,15 @@ def _through(header: Mapping[str, list[str]], room: Path) -> dict[str, Any]:
     module = room.joinpath(*name.split(".")[:-1]).with_suffix(".py")
     if not module.exists():
         raise ModelError(f"`-- through: {name}`: there is no {module.name} in the room")
-    return {"through": name, "returns": returns, "function_sha": hashlib.sha256(module.read_bytes()).hexdigest()[:16]}
+    return {"through": name, "returns": returns, "function_sha": _room_sha(room)}
+
+
+def _room_sha(room: Path) -> str:
+    """Changes with any code or reference table of the room: a function may use all of it."""
+    digest = hashlib.sha256()
+    for path in sorted((*room.rglob("*.py"), *room.rglob("*.csv"))):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _names(values: Iterable[str]) -> tuple[str, ...]:

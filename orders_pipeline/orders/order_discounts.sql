@@ -1,6 +1,6 @@
 -- grain: order_guid, discount_no
 -- refresh: order by order_guid
--- lookup: orders.promotion_kinds
+-- lookup: orders.promotion_kinds, cleaning.promotion_wordings
 -- The one ledger of discounts, by who funds them: what the newest export lists, else what the order's own columns say.
 WITH files AS (
     SELECT
@@ -28,6 +28,7 @@ listed AS (
         r.sub_order_id,
         r.promotion_id,
         r.description,
+        r.wording_guid,
         r.funder,
         r.scope,
         r.amount,
@@ -51,7 +52,7 @@ whole AS (
 ),
 
 ledger AS (
-    SELECT order_guid, sub_order_id, promotion_id, description, funder, scope, amount, file_id, row_number
+    SELECT order_guid, sub_order_id, promotion_id, description, wording_guid, funder, scope, amount, file_id, row_number
     FROM listed
 
     UNION ALL
@@ -61,6 +62,7 @@ ledger AS (
         CAST(NULL AS VARCHAR) AS sub_order_id,
         CAST(NULL AS VARCHAR) AS promotion_id,
         CAST(NULL AS VARCHAR) AS description,
+        CAST(NULL AS UUID) AS wording_guid,
         'merchant' AS funder,
         'order' AS scope,
         merchant_discount_amount AS amount,
@@ -76,6 +78,7 @@ ledger AS (
         CAST(NULL AS VARCHAR) AS sub_order_id,
         CAST(NULL AS VARCHAR) AS promotion_id,
         CAST(NULL AS VARCHAR) AS description,
+        CAST(NULL AS UUID) AS wording_guid,
         'platform' AS funder,
         'order' AS scope,
         platform_discount_amount AS amount,
@@ -96,8 +99,13 @@ SELECT
     ) AS discount_no,
     g.sub_order_id,
     g.promotion_id,
-    p.kind AS promotion_kind,
-    g.funder,
+    coalesce(CASE WHEN p.kind <> 'unmapped' THEN p.kind END, w.kind, p.kind) AS promotion_kind,
+    coalesce(p.threshold_amount, w.threshold_amount) AS threshold_amount,
+    coalesce(p.threshold_qty, w.threshold_qty) AS threshold_qty,
+    coalesce(p.discount_amount, w.discount_amount) AS discount_amount,
+    coalesce(p.discount_ratio, w.discount_ratio) AS discount_ratio,
+    -- Who pays is what the row says; only where it does not, what the promotion says.
+    CASE WHEN g.funder = 'unmapped' THEN coalesce(p.funder, w.funder, g.funder) ELSE g.funder END AS funder,
     g.scope,
     g.amount,
     g.description,
@@ -105,3 +113,4 @@ SELECT
     g.row_number
 FROM ledger AS g
 LEFT JOIN orders.promotion_kinds AS p ON g.promotion_id = p.promotion_id
+LEFT JOIN cleaning.promotion_wordings AS w ON g.wording_guid = w.wording_guid

@@ -1,6 +1,6 @@
 -- grain: order_guid, line_no
 -- refresh: order by order_guid
--- lookup: orders.products
+-- lookup: orders.products, cleaning.product_names
 -- The lines of an order as its newest export shows them.
 -- A source that numbers its lines (sub-orders) is merged line by line, newest wins; one that does not replaces the whole set.
 WITH files AS (
@@ -66,11 +66,20 @@ numbered AS (
 
 SELECT
     r.order_guid,
-    n.line_no,
+    o.line_no,
     r.sub_order_id,
     r.sku,
     r.product_title,
-    coalesce(p.title, r.product_title) AS product_name,
+    -- What a person has decided about the title goes before the merchant's own list, the list before what tidying makes of the title.
+    CASE
+        WHEN n.name_source = 'synonym' THEN n.product_name
+        ELSE coalesce(m.product_name, p.title, n.product_name, r.product_title)
+    END AS product_name,
+    CASE
+        WHEN n.name_source = 'synonym' THEN n.name_source
+        WHEN p.title IS NOT NULL THEN coalesce(m.name_source, 'catalogue')
+        ELSE n.name_source
+    END AS name_source,
     coalesce(r.category, p.category) AS category,
     r.quantity,
     r.unit_price,
@@ -88,11 +97,13 @@ SELECT
     r.source,
     r.file_id,
     r.row_number
-FROM numbered AS n
+FROM numbered AS o
 INNER JOIN raw.order_lines AS r
     ON
-        n.order_guid = r.order_guid
-        AND n.line_key = r.line_key
-        AND n.file_id = r.file_id
-        AND n.row_number = r.row_number
+        o.order_guid = r.order_guid
+        AND o.line_key = r.line_key
+        AND o.file_id = r.file_id
+        AND o.row_number = r.row_number
 LEFT JOIN orders.products AS p ON r.sku = p.sku
+LEFT JOIN cleaning.product_names AS n ON r.title_guid = n.title_guid
+LEFT JOIN cleaning.product_names AS m ON p.title_guid = m.title_guid

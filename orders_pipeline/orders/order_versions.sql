@@ -55,7 +55,8 @@ several AS (
         r.district,
         r.buyer_note,
         r.seller_note,
-        r.contact_hash
+        r.contact_hash,
+        r.region_key
     FROM raw.orders AS r
     INNER JOIN seen AS s ON r.order_guid = s.order_guid
     WHERE s.row_count > 1
@@ -105,7 +106,8 @@ carried AS (
         last_value(district IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS district,
         last_value(buyer_note IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS buyer_note,
         last_value(seller_note IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS seller_note,
-        last_value(contact_hash IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS contact_hash
+        last_value(contact_hash IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS contact_hash,
+        last_value(region_key IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS region_key
     FROM several
 ),
 
@@ -197,7 +199,8 @@ SELECT
     r.district,
     r.buyer_note,
     r.seller_note,
-    r.contact_hash
+    r.contact_hash,
+    r.region_key
 FROM raw.orders AS r
 INNER JOIN seen AS s ON r.order_guid = s.order_guid
 WHERE s.row_count = 1
@@ -257,6 +260,7 @@ SELECT
     district,
     buyer_note,
     seller_note,
-    contact_hash
+    contact_hash,
+    region_key
 FROM compared
 WHERE is_new

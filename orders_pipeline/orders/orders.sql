@@ -1,7 +1,7 @@
 -- grain: order_guid
 -- refresh: order by order_guid
 -- touches: customer by customer_key
--- lookup: orders.buyers, ref.channels
+-- lookup: orders.buyers, ref.channels, cleaning.regions_of_orders
 -- One row per order, whatever channel it came from: its newest version, with what its lines add up to.
 WITH newest AS (
     SELECT
@@ -59,9 +59,12 @@ SELECT
     v.close_reason,
     coalesce(v.is_pickup, FALSE) AS is_pickup,
     v.pickup_store_id,
-    coalesce(v.province, b.province) AS province,
-    coalesce(v.city, b.city) AS city,
-    v.district,
+    coalesce(g.province, v.province, b.province) AS province,
+    coalesce(g.city, v.city, b.city) AS city,
+    -- A city without districts has none, whatever street the source gives for one.
+    CASE WHEN g.region_resolution <> 'unresolved' THEN g.district ELSE coalesce(g.district, v.district) END AS district,
+    g.region_code,
+    g.region_resolution,
     v.buyer_note,
     v.seller_note,
     coalesce(l.line_count, 0) AS line_count,
@@ -78,6 +81,7 @@ FROM orders.order_versions AS v
 INNER JOIN newest AS n ON v.order_guid = n.order_guid AND v.version_number = n.version_number
 LEFT JOIN lines AS l ON v.order_guid = l.order_guid
 LEFT JOIN orders.buyers AS b ON v.channel = b.channel AND v.buyer_ref = b.buyer_ref
+LEFT JOIN cleaning.regions_of_orders AS g ON v.region_key = g.region_key
 LEFT JOIN ref.channels AS c ON v.channel = c.channel
 CROSS JOIN ref.channels AS d
 WHERE d.channel = 'default'

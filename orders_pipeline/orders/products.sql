@@ -24,6 +24,7 @@ WITH ranked AS (
 SELECT
     k.sku,
     k.title,
+    guid_of(k.title) AS title_guid,
     coalesce(c.label_en, k.category) AS category,
     coalesce(k.is_fresh, FALSE) AS is_fresh,
     coalesce(k.is_special, FALSE) AS is_special,

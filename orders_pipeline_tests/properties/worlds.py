@@ -69,6 +69,8 @@ def order_rows(draw: st.DrawFn) -> dict[str, Any]:
         "buyer_account": draw(st.sampled_from([None, "ann", "bob"])),
         "platform_discount_amount": draw(st.sampled_from([None, "1.00"])),
         "buyer_note": draw(st.sampled_from([None, "x", "y"])),
+        "province": draw(st.sampled_from([None, "浙江", "上海市"])),
+        "district": draw(st.sampled_from([None, "西湖区", "闸北区", "鼓楼区"])),
         "exported_at": at(48 + draw(hours)),
     }
 
@@ -83,6 +85,7 @@ def line_rows(draw: st.DrawFn) -> dict[str, Any]:
         "quantity": draw(st.integers(1, 3)),
         "payable_amount": draw(cents),
         "line_status": draw(st.sampled_from([None, None, "paid", "cancelled"])),
+        "product_title": draw(st.sampled_from([None, "tea", "【包邮】Tea", "Pot 500克"])),
     }
 
 
@@ -182,6 +185,17 @@ def discount_rows(draw: st.DrawFn) -> dict[str, Any]:
         "scope": "order",
         "amount": draw(cents),
         "promotion_id": draw(st.sampled_from([None, "M1"])),
+        "description": draw(st.sampled_from([None, "满300减50", "双11"])),
+    }
+
+
+@st.composite
+def synonym_rows(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        "title": draw(st.sampled_from(["TEA", "pot 500g", "Tea"])),
+        "product_name": draw(st.sampled_from(["Green tea", "Tea pot", "Tea"])),
+        "decided_by": "li.na",
+        "decided_at": at(draw(hours)),
     }
 
 
@@ -212,6 +226,7 @@ ENTITIES = {
     "products": (product_rows(), 3, None),
     "buyers": (buyer_rows(), 2, None),
     "discounts": (discount_rows(), 2, "amount"),
+    "product_synonyms": (synonym_rows(), 3, None),
     "categories": (category_rows(), 1, None),
     "promotions": (promotion_rows(), 1, None),
 }

@@ -71,7 +71,9 @@ class Tangle:
                 "platform_discount_amount": self.maybe(self.money(), 0.3),
                 "freight_amount": self.maybe(self.money(), 0.3), "paid_amount": self.maybe(self.money()),
                 "item_quantity": self.pick([None, 1, 2, "1.5"]), "buyer_ref": self.maybe(self.number("B", 20)),
-                "buyer_account": self.maybe(self.number("nick", 6), 0.7), "province": self.pick([None, "浙江", "广东"]),
+                "buyer_account": self.maybe(self.number("nick", 6), 0.7), "province": self.pick([None, "浙江", "广东", "CA"]),
+                "district": self.pick([None, None, "西湖区", "鼓楼区", "萝岗区"]),
+                "address": self.maybe(self.pick(["杭州西湖文三路9号", "东莞市长安镇", "1 Main St"]), 0.4),
                 "seller_note": self.pick([None, "急", "a 'quoted' note", "two\nlines"]),
                 "exported_at": self.at(5),
             }
@@ -86,7 +88,7 @@ class Tangle:
                 "list_amount": self.maybe(self.money(), 0.3), "payable_amount": self.maybe(self.money()),
                 "freight_amount": self.maybe(self.money(), 0.2), "category": self.maybe("toys", 0.3),
                 "line_status": self.pick([None, "paid", "cancelled"]), "is_gift": self.maybe("true", 0.2),
-                "product_title": self.maybe("茶杯"),
+                "product_title": self.pick([None, "茶杯", "【包邮】茶杯", "茶壶 500克", "商品1"]),
             }
             for _ in range(self.count)
         ]  # fmt: skip
@@ -96,7 +98,7 @@ class Tangle:
             {
                 **self.pick(self.keys), "funder": self.pick(["merchant", "platform", "brand"]), "amount": self.money(),
                 "scope": self.pick(["line", "order"]), "promotion_id": self.maybe(self.number("PR", 4)),
-                "description": self.maybe("满减"),
+                "description": self.pick([None, "满减", "满300减50", "第二件半价", "双11", "优惠金额"]),
             }
             for _ in range(self.count // 2)
         ]  # fmt: skip
@@ -163,7 +165,8 @@ class Tangle:
             "buyers": [{"channel": self.pick(["taobao", "amazon"]), "buyer_ref": f"B{n:04d}", "city": "杭州",
                         "buyer_account": self.number("nick", 6)} for n in range(15)],
             "categories": [{"category": name, "label_en": name.title()} for name in ("toys", "tea")],
-            "promotions": [{"promotion_id": f"PR{n:04d}", "name": "p", "kind": self.pick(["coupon", "bundle"]),
+            "product_synonyms": [{"title": "茶壶500g", "product_name": "紫砂壶 500g", "decided_by": "li.na", "reason": "same"}],
+            "promotions": [{"promotion_id": f"PR{n:04d}", "name": self.pick(["p", "满2件8折"]), "kind": self.pick(["coupon", "bundle"]),
                             "starts_at": self.at(), "ends_at": self.at()} for n in range(3)],
         }  # fmt: skip
 
