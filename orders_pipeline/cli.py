@@ -24,6 +24,7 @@ EXAMPLES = {
     "alerts": "orders-pipeline alerts --test finance_group",
     "quarantine": "orders-pipeline quarantine fix 5f0c… 17 --set 买家应付货款=120.50 --by li.na --why 'typed with a comma'",
     "channel": "orders-pipeline channel check my_source.yml",
+    "products": "orders-pipeline products suggest --accept --by li.na --at-least 0.9",
     "simulate": "orders-pipeline simulate --orders 1000 --months 2 --seed 7 --out /tmp/sample",
     "docs": "orders-pipeline docs",
 }
@@ -85,7 +86,19 @@ def make_parser() -> argparse.ArgumentParser:
     inner = channel.add_subparsers(dest="action", required=True, metavar="ACTION")
     _json(_plain(inner, "list", "every known source with its channel and entities", _channel_list))
     check = _plain(inner, "check", "check a source description before it is added", _channel_check)
-    check.add_argument("file", type=Path, help="a source YAML")
+    check.add_argument("file", type=Path, nargs="?", help="a source YAML; without one: words nobody has mapped")
+    _home_option(check)
+    _json(check)
+
+    products = _command(commands, "products", "product titles and their standard names", None, home=False)
+    named = products.add_subparsers(dest="action", required=True, metavar="ACTION")
+    suggest = _plain(named, "suggest", "titles without a standard name, each with the nearest known one", _products_suggest)
+    suggest.add_argument("--accept", action="store_true", help="write the near ones as a decision file; the next run takes it in")
+    suggest.add_argument("--at-least", type=float, default=0.9, help="confidence from which --accept takes one (default 0.9)")
+    suggest.add_argument("--by", help="who decides (needed with --accept)")
+    suggest.add_argument("--why", default="nearest known name", help="why")
+    _home_option(suggest)
+    _json(suggest)
 
     simulate = _command(commands, "simulate", "realistic exports, with the truth of every injected fault", _simulate, home=False)
     simulate.add_argument("--orders", type=int, required=True)
@@ -282,7 +295,38 @@ def _channel_list(options: argparse.Namespace) -> int:
     return 0
 
 
+def _products_suggest(options: argparse.Namespace) -> int:
+    from orders_pipeline.cleaning import desk
+    from orders_pipeline.ingest.desk import table
+
+    if options.accept and not options.by:
+        raise Usage("--accept writes a decision: say who decides with --by")
+    if not 0 < options.at_least <= 1:
+        raise Usage("--at-least is a share above 0 and up to 1, such as 0.9")
+    rows = desk.suggest(_home(options))
+    if options.accept:
+        near = [r for r in rows if r["product_name"] and r["confidence"] >= options.at_least]
+        path = desk.accept(_home(options), near, options.by, options.why)
+        print(f"{len(near)} of {len(rows)} titles named in {path}; `orders-pipeline run` brings them into the tables")
+        return 0
+    _print_json(rows) if options.json else print(table(rows, ("title", "line_count", "product_name", "confidence")))
+    return 0
+
+
+def _channel_unmapped(options: argparse.Namespace) -> int:
+    from orders_pipeline.cleaning import desk
+    from orders_pipeline.ingest.desk import table
+
+    rows = desk.unmapped(_home(options))
+    _print_json(rows) if options.json else print(
+        table(rows, ("source", "field", "raw_value", "value_count", "path", "row_number")) if rows else "every word is mapped"
+    )
+    return 0
+
+
 def _channel_check(options: argparse.Namespace) -> int:
+    if options.file is None:
+        return _channel_unmapped(options)
     from orders_pipeline.dictionary.model import load_dictionary, parse_source, read_yaml
 
     if not options.file.exists():

@@ -23,9 +23,14 @@ _STORAGE = r"(?:16|32|64|128|256|512|1024)"
 _MEMORY_PAIR = re.compile(r"(?<!\d)(\d{1,2})\s*(?:GB?)?\s*\+\s*(16|32|64|128|256|512|1)\s*(GB?|TB?)(?![A-Za-z])", re.I)
 _STORAGE_SIZE = re.compile(rf"(?<![\d.])({_STORAGE})\s*(?:G|GB|Gb|gb)(?![A-Za-z])")
 _STORAGE_TERA = re.compile(r"(?<![\d.])([1248])\s*(?:T|TB|Tb|tb)(?![A-Za-z])")
-_ELECTRONIC = re.compile(r"iphone|ipad|mac|手机|平板|电脑|笔记本|硬盘|内存|固态|ssd|u盘|galaxy|mate|pura|redmi|xiaomi|小米|荣耀|vivo|oppo|华为|存储", re.I)
+_ELECTRONIC = re.compile(
+    r"iphone|ipad|mac|手机|平板|电脑|笔记本|硬盘|内存|固态|ssd|u盘|galaxy|mate|pura|redmi|xiaomi|小米|荣耀|vivo|oppo|华为|存储",
+    re.I,
+)
 _FIGURE = re.compile(r"\d+(?:\.\d+)?")
-_COLOURS = re.compile(r"黑|白|红|蓝|绿|黄|紫|粉|灰|银|金|橙|棕|米色|咖|black|white|red|blue|green|yellow|purple|pink|gr[ae]y|silver|gold|orange|brown|titanium|钛")
+_COLOURS = re.compile(
+    r"黑|白|红|蓝|绿|黄|紫|粉|灰|银|金|橙|棕|米色|咖|black|white|red|blue|green|yellow|purple|pink|gr[ae]y|silver|gold|orange|brown|titanium|钛"
+)
 _VARIANTS = ("pro", "max", "plus", "mini", "ultra", "air", "lite", "se", "青春版", "尊享版", "大号", "小号", "中号")
 
 
@@ -47,7 +52,11 @@ def words() -> Words:
             found.setdefault(row["kind"], []).append((row["word"], row["standard"]))
     longest = sorted((w for w, _ in found["promotion"]), key=len, reverse=True)
     return Words(
-        dict(found["brand"]), tuple(found["implied"]), dict(found["unit"]), tuple(longest), tuple(w for w, _ in found["bracketed"])
+        dict(found["brand"]),
+        tuple(found["implied"]),
+        dict(found["unit"]),
+        tuple(longest),
+        tuple(w for w, _ in found["bracketed"]),
     )
 
 
@@ -125,7 +134,10 @@ def key(title: str | None) -> str | None:
     if text is None:
         return None
     bare = re.sub(r"(?<=\d)\.(?=\d)", "\u2024", text.lower())
-    return re.sub(r"[^0-9a-z\u00c0-\u024f\u0400-\u04ff\u3040-\u30ff\u4e00-\u9fff+\u2024]", "", bare).replace("\u2024", ".") or text.lower()
+    return (
+        re.sub(r"[^0-9a-z\u00c0-\u024f\u0400-\u04ff\u3040-\u30ff\u4e00-\u9fff+\u2024]", "", bare).replace("\u2024", ".")
+        or text.lower()
+    )
 
 
 class Suggestion(NamedTuple):
@@ -137,7 +149,7 @@ class Suggestion(NamedTuple):
 
 
 def suggestions(titles: Iterable[str], known: Iterable[str], at_least: float = 0.6) -> Iterator[Suggestion]:
-    """The nearest known name of each title. Capacities, sizes, colours and variants (Pro, Max) must agree: else another product."""
+    """The nearest known name of each title. Capacities, colours and variants (Pro, Max) must agree."""
     from rapidfuzz import fuzz, process
 
     by_marks: dict[tuple, list[tuple[str, str]]] = {}

@@ -1,7 +1,7 @@
 """What the wording of a discount says: kind, threshold, amount or share taken off, and who pays for it.
 
-Pure functions of the text ("满300减50", "第二件半价", "店铺优惠券满199减20", "10% off over $50"). Wording that is not understood is
-`unmapped`; text that names a sum of discounts and no promotion ("平台承担优惠金额") has no kind at all.
+Pure functions of the text ("满300减50", "第二件半价", "店铺优惠券满199减20", "10% off over $50"). Wording that is not understood
+is `unmapped`; text that names a sum of discounts and no promotion ("平台承担优惠金额") has no kind at all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ class Promotion(NamedTuple):
 _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"两": 2, "〇": 0}
 _UNITS = {"十": 10, "百": 100, "千": 1000, "万": 10000}
 #: Chinese numerals only where a number of pieces, money or a discount is meant: 一口价, 百亿补贴 and 三只松鼠 are words.
-_NUMERAL = re.compile(r"(?<=[满减第买送付抵立降打购])[零〇一二两三四五六七八九十百千]+|[零〇一二两三四五六七八九十百千]+(?=[件元折块](?!套))")
+_NUMERAL = re.compile(
+    r"(?<=[满减第买送付抵立降打购])[零〇一二两三四五六七八九十百千]+|[零〇一二两三四五六七八九十百千]+(?=[件元折块](?!套))"
+)
 
 _N = r"(\d+(?:\.\d+)?)"
 _CNY = r"(?:元|块钱?|rmb)?"
@@ -50,11 +52,22 @@ _BUNDLE = re.compile(rf"(?:{_N}(?:元|块)(?:任选)?(\d+)件|(?:任选)?(\d+)�
 _DEPOSIT = re.compile(rf"(?:定金|订金|预付|付)?{_N}{_CNY}(?:可|立)?(?:抵|膨胀(?:到|至|为|成|抵)?){_N}")
 
 _EN_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*(?:%|percent)")
-_EN_OVER = re.compile(rf"(?:over|above|orders? of|spend(?:ing)?|minimum(?: spend)?|min\.?(?: spend)?|when you spend|purchases? of)\s*(?:of\s*)?{_DOLLAR}{_N}")
+_EN_OVER = re.compile(
+    rf"(?:over|above|orders? of|spend(?:ing)?|minimum(?: spend)?|min\.?(?: spend)?|when you spend|purchases? of)\s*(?:of\s*)?{_DOLLAR}{_N}"  # noqa: E501
+)
 _EN_OFF = re.compile(rf"(?:(?:us\$|[$€£¥]|usd|eur|gbp)\s*{_N}\s*off|(?:save|get|take)\s*(?:us\$|[$€£¥])\s*{_N})")
 _EN_CODE = re.compile(r"(?<![\d.])(\d+)\s*off\b")
 _EN_BOGO = re.compile(r"buy\s*(\d+)[, ]*(?:and\s*)?get\s*(\d+)")
-_EN_WORDS = {"one": "1", "two": "2", "three": "3", "four": "4", "second": "2nd", "third": "3rd", "half price": "50%", "half off": "50% off"}
+_EN_WORDS = {
+    "one": "1",
+    "two": "2",
+    "three": "3",
+    "four": "4",
+    "second": "2nd",
+    "third": "3rd",
+    "half price": "50%",
+    "half off": "50% off",
+}
 
 #: Which words show a kind, most telling first.
 _KINDS = (
@@ -64,12 +77,25 @@ _KINDS = (
     ("free_freight", re.compile(r"包邮|免邮|免运费|运费券|free\s*(?:shipping|delivery|freight)|shipping free")),
     ("coupon", re.compile(r"券|coupon|voucher|promo ?code")),
     ("nth_piece", re.compile(r"第\d+件|(?:2nd|3rd|\dth) (?:item|one|piece|unit)")),
-    ("gift", re.compile(r"买\d+[送赠]\d+|[满买下拍].{0,12}[送赠]|赠品|加赠|赠送|bogo|buy \d+[, ]*(?:and )?get \d+|free gift|gift with")),
+    (
+        "gift",
+        re.compile(
+            r"买\d+[送赠]\d+|[满买下拍].{0,12}[送赠]|赠品|加赠|赠送|bogo|buy \d+[, ]*(?:and )?get \d+|free gift|gift with"
+        ),
+    ),
     ("flash_sale", re.compile(r"秒杀|限时[购抢折特]|抢购|闪购|flash sale|lightning deal")),
-    ("bundle", re.compile(r"套装|套餐|组合[价购优]|任选\d+件|\d+(?:元|块)\d+件|\d+件(?:共|仅|只要)?\d+(?:\.\d+)?(?:元|块)|bundle")),
+    (
+        "bundle",
+        re.compile(r"套装|套餐|组合[价购优]|任选\d+件|\d+(?:元|块)\d+件|\d+件(?:共|仅|只要)?\d+(?:\.\d+)?(?:元|块)|bundle"),
+    ),
 )
 _FUNDERS = (
-    ("platform", re.compile(r"平台|官方|天猫|淘宝|淘金币|京东|京豆|京贴|拼多多|抖音|快手|微信|支付宝|花呗|百亿补贴|88vip|plus会员|政府补贴|国家补贴|国补|platform|marketplace|amazon")),
+    (
+        "platform",
+        re.compile(
+            r"平台|官方|天猫|淘宝|淘金币|京东|京豆|京贴|拼多多|抖音|快手|微信|支付宝|花呗|百亿补贴|88vip|plus会员|政府补贴|国家补贴|国补|platform|marketplace|amazon"
+        ),
+    ),
     ("merchant", re.compile(r"店铺|商家|卖家|本店|商户|seller|shop\b|store\b|merchant")),
     ("influencer", re.compile(r"达人|主播|网红|团长|\bkol\b|creator|influencer|affiliate")),
     ("brand", re.compile(r"品牌方?(?:券|补贴|出资|承担|优惠)|厂家|brand|vendor")),
@@ -97,7 +123,13 @@ def _tidied(wording: str | None) -> str:
     text = unicodedata.normalize("NFKC", wording or "").lower().strip()
     text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
     if re.search(r"[\u4e00-\u9fff]", text):
-        text = re.sub(r"[\s¥￥【】\[\]()「」!！~]+", "", text).replace("，", ",").replace("每满", "满").replace("—", "-").replace("–", "-")
+        text = (
+            re.sub(r"[\s¥￥【】\[\]()「」!！~]+", "", text)
+            .replace("，", ",")
+            .replace("每满", "满")
+            .replace("—", "-")
+            .replace("–", "-")
+        )
         text = text.replace("第二", "第2").replace("半价", "5折").replace("免费", "0元").replace("打骨折", "")
         text = _NUMERAL.sub(lambda m: _number(m.group()), text)
         text = re.sub(r"第(\d+)件0元", r"第\1件0折", text)
@@ -166,7 +198,9 @@ def _in_chinese(text: str) -> Promotion:
     found = _numbers(text)
     if kind is not None:
         if kind in ("coupon", "red_packet") and found.discount_amount is None and found.discount_ratio is None:
-            value = _VALUE.search(re.sub(r"满\d+(?:\.\d+)?(?:元|块)?", "", text)) or re.search(r"(?<![\d.])(\d+(?:\.\d+)?)(?=券|红包)", text)
+            value = _VALUE.search(re.sub(r"满\d+(?:\.\d+)?(?:元|块)?", "", text)) or re.search(
+                r"(?<![\d.])(\d+(?:\.\d+)?)(?=券|红包)", text
+            )
             found = found._replace(discount_amount=Decimal(value.group(1)) if value else None)
         if "无门槛" in text:
             found = found._replace(threshold_amount=Decimal(0))
@@ -224,7 +258,9 @@ def _in_english(text: str) -> Promotion:
         return Promotion("gift", threshold_qty=quantity)
     if kind == "nth_piece":
         number = re.search(r"(\d)(?:nd|rd|th)", text)
-        return Promotion(kind, threshold_qty=Decimal(number.group(1)) if number else None, discount_amount=amount, discount_ratio=ratio)
+        return Promotion(
+            kind, threshold_qty=Decimal(number.group(1)) if number else None, discount_amount=amount, discount_ratio=ratio
+        )
     if kind is not None:
         return Promotion(kind, threshold, None, amount, ratio)
     if ratio is not None and re.search(r"off|discount|save|sale|reduction|less", text):

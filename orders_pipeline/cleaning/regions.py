@@ -21,8 +21,33 @@ FULL, SHORT, OLD, LETTER = "full", "short", "old", "letter"
 
 #: Words that fill a column without naming a place.
 FILLERS = frozenset(
-    "市辖区 县 郊县 省直辖县级行政区划 省直辖行政单位 省直辖县级行政单位 省直辖行政区划 自治区直辖县级行政区划 自治区直辖县级行政单位 直辖县级 直辖 "
-    "其他 其它 其他区 其它区 其他市 其它市 不限 未知 暂无 全部 中国 中国大陆 中华人民共和国 无".split()
+    [
+        "市辖区",
+        "县",
+        "郊县",
+        "省直辖县级行政区划",
+        "省直辖行政单位",
+        "省直辖县级行政单位",
+        "省直辖行政区划",
+        "自治区直辖县级行政区划",
+        "自治区直辖县级行政单位",
+        "直辖县级",
+        "直辖",
+        "其他",
+        "其它",
+        "其他区",
+        "其它区",
+        "其他市",
+        "其它市",
+        "不限",
+        "未知",
+        "暂无",
+        "全部",
+        "中国",
+        "中国大陆",
+        "中华人民共和国",
+        "无",
+    ]
 )
 #: After a short name: what shows that a street, a village or a building is meant ("西湖大道", "南京东路"), not the place.
 _ROAD = re.compile(
@@ -31,7 +56,9 @@ _ROAD = re.compile(
     r"|[镇乡村屯桥寺祠河江港湾岛庙苑里门]"
 )
 _NOISE = re.compile(r"[\s,，.。·、;；:：/\\|\-_—>＞~～()（）\[\]【】\"'“”‘’]+")
-_HEAD = re.compile(r"^(?:(?:详细|收货|收件|寄件)?地址|中华人民共和国|中国(?=[\u4e00-\u9fff])(?!银行|移动|联通|电信)|[0-9]{6}(?=[\u4e00-\u9fff]))+")
+_HEAD = re.compile(
+    r"^(?:(?:详细|收货|收件|寄件)?地址|中华人民共和国|中国(?=[\u4e00-\u9fff])(?!银行|移动|联通|电信)|[0-9]{6}(?=[\u4e00-\u9fff]))+"
+)
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -158,13 +185,33 @@ class Gazetteer:
 
     def _stands_alone(self, node: Node, name: str, kind: str) -> bool:
         """Whether a name means the place without a province: of counties' short names only cities', and no common words."""
-        if kind == FULL or kind == LETTER or (node.level < 3 and kind != OLD) or name[-1] in "区县市":
+        if kind in (FULL, LETTER) or (node.level < 3 and kind != OLD) or name[-1] in "区县市":
             return True
         return kind == SHORT and node.name.endswith("市") and node.name not in _COMMON_WORDS
 
 
 #: County-level cities whose short name is a word of its own.
-_COMMON_WORDS = frozenset("东方市 新民市 兴平市 五常市 海城市 大安市 和平市 永安市 东兴市 新星市 双河市 中江市 南宫市 老河口市 高平市 新乐市 平度市".split())
+_COMMON_WORDS = frozenset(
+    [
+        "东方市",
+        "新民市",
+        "兴平市",
+        "五常市",
+        "海城市",
+        "大安市",
+        "和平市",
+        "永安市",
+        "东兴市",
+        "新星市",
+        "双河市",
+        "中江市",
+        "南宫市",
+        "老河口市",
+        "高平市",
+        "新乐市",
+        "平度市",
+    ]
+)
 
 
 @cache

@@ -75,7 +75,9 @@ def synonyms(rows: pa.Table) -> pa.Table:
         guid = _guid(products.key(name))
         if names[guid] is None:
             names[guid] = name
-    return pa.table({"name_guid": pa.array(list(names), pa.string()), "product_name": pa.array(list(names.values()), pa.string())})
+    return pa.table(
+        {"name_guid": pa.array(list(names), pa.string()), "product_name": pa.array(list(names.values()), pa.string())}
+    )
 
 
 def wordings(rows: pa.Table) -> pa.Table:
@@ -98,7 +100,7 @@ def wordings(rows: pa.Table) -> pa.Table:
     )
 
 
-def _money(amount):  # noqa: ANN001, ANN202
+def _money(amount):
     from decimal import ROUND_HALF_UP, Decimal
 
     if amount is None or amount >= Decimal(10) ** 12:

@@ -18,14 +18,15 @@ from orders_pipeline.kernel.sqltext import literal
 def _calling_codes() -> str:
     """MAP of country -> [calling code, trunk prefix, fewest and most digits of a national number], as SQL."""
     with (DATA / "calling_codes.csv").open(encoding="utf-8") as rows:
-        entries = [
-            f"{literal(r['country'])}: [{', '.join(literal(r[c]) for c in ('calling_code', 'trunk_prefix', 'shortest', 'longest'))}]"
-            for r in csv.DictReader(rows)
-        ]
+        entries = [f"{literal(country)}: [{', '.join(map(literal, facts))}]" for country, *facts in list(csv.reader(rows))[1:]]
     return "MAP {" + ", ".join(entries) + "}"
 
 
 _WIDE, _NARROW = "０１２３４５６７８９＋－（）＃＊—–‐　", "0123456789+-()#*--- "
+
+#: What stands before an extension, and the numbers after which a dash alone does.
+_EXTENSION = r"(?:转接?|轉|分机号?|分機|ext\.?n?|x)"
+_WHOLE = r"1\d{10}|1\d{2}-\d{4}-\d{4}|0\d{2,3}-?\d{7,8}|400-?\d{3}-?\d{4}"
 
 MACROS = {
     # In narrow characters, without blanks and brackets; of several numbers the first.
@@ -33,11 +34,10 @@ MACROS = {
         '[\s().·\x{{a0}}]', '', 'g')""",
     "phone_is_masked": r"""(t) AS regexp_matches(t, '[*#$•●×]|[xX]{2,}|[xX]\d{0,3}[xX]')""",
     # A landline or service number takes one to six figures after a dash, a mobile number up to eight.
-    "phone_extension": r"""(t) AS nullif(coalesce(
-        nullif(regexp_extract(t, '(?:转接?|轉|分机号?|分機|ext\.?n?|x)[:：.-]?(\d{1,8})$', 1, 'i'), ''),
-        regexp_extract(t, '^(?:(?:\+|00)?86-?)?(?:1\d{10}|1\d{2}-\d{4}-\d{4}|0\d{2,3}-?\d{7,8}|400-?\d{3}-?\d{4})-(\d{1,8})$', 1)), '')""",
-    "phone_base": r"""(t, e) AS CASE WHEN e IS NULL THEN t ELSE regexp_replace(left(t, length(t) - length(e)),
-        '(?:转接?|轉|分机号?|分機|ext\.?n?|x)?[:：.-]?$', '', 'i') END""",
+    "phone_extension": rf"""(t) AS nullif(coalesce(nullif(regexp_extract(t, '{_EXTENSION}[:：.-]?(\d{{1,8}})$', 1, 'i'), ''),
+        regexp_extract(t, '^(?:(?:\+|00)?86-?)?(?:{_WHOLE})-(\d{{1,8}})$', 1)), '')""",
+    "phone_base": rf"""(t, e) AS CASE WHEN e IS NULL THEN t ELSE regexp_replace(left(t, length(t) - length(e)),
+        '{_EXTENSION}?[:：.-]?$', '', 'i') END""",
     "phone_national": r"""(d, c) AS CASE
         WHEN c[2] <> '' AND starts_with(d, c[2]) AND length(d) - length(c[2]) >= CAST(c[3] AS INTEGER)
             AND (c[2] = '0' OR length(d) > CAST(c[4] AS INTEGER)) THEN '+' || c[1] || substr(d, length(c[2]) + 1)
@@ -52,7 +52,8 @@ MACROS = {
         WHEN regexp_matches(b, '^00[1-9]') THEN '+' || substr(d, 3)
         WHEN c IS NOT NULL THEN phone_national(d, c)
         ELSE regexp_replace(d, '^86(1\d{10})$', '\1') END""",
-    "phone_judged": r"""(n, e) AS CASE WHEN length(n) BETWEEN 7 AND 16 AND ltrim(n, '+') <> repeat(right(n, 1), length(ltrim(n, '+')))
+    "phone_judged": r"""(n, e) AS CASE WHEN length(n) BETWEEN 7 AND 16
+        AND ltrim(n, '+') <> repeat(right(n, 1), length(ltrim(n, '+')))
         THEN n || coalesce('x' || e, '') END""",
     # A lambda is how SQL names a value: written out in every place, the text of a macro would grow without bound.
     "phone_by_country": r"""(x, c) AS CASE WHEN c IS NULL AND length(x) = 11 AND regexp_full_match(x, '1[3-9]\d{9}')

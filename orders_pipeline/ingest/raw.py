@@ -33,7 +33,8 @@ PLACE_KEYS = {
     "region_key": (
         "UUID",
         f"CASE WHEN coalesce(province, city, district, {_HEAD}) IS NOT NULL THEN guid_of("
-        f"coalesce(province, '') || '|' || coalesce(city, '') || '|' || coalesce(district, '') || '|' || coalesce({_HEAD}, '')) END",
+        f"coalesce(province, '') || '|' || coalesce(city, '') || '|' || coalesce(district, '') || '|' "
+        f"|| coalesce({_HEAD}, '')) END",
     ),
 }
 

@@ -83,7 +83,13 @@ FILES = [
             order("O8", "10.00", buyer_ref="B1"),
         ),
     ),
-    File("lines", (line("O1"), line("O4", sub_order_id="U4"), line("O8", sku="S2"))),
+    File("lines", (
+            line("O1", product_title="cup"),
+            line("O4", sub_order_id="U4", product_title="【包邮】Pot"),
+            line("O8", sku="S2", product_title="Tea"),
+            line("O2", sku="S9", product_title="tea"),
+            line("O3", sku="S9", product_title="Mug 500克"),
+        )),
     File(
         "payments",
         (
@@ -138,6 +144,9 @@ FILES = [
         ),
     ),
     File("products", ({"sku": "S1", "title": "Tea", "category": "c1"}, {"sku": "S2", "title": "Pot", "category": "c2"})),
+    File("synonyms", ({"title": "MUG 500g", "product_name": "Tea", "decided_by": "li.na", "decided_at": at(300)},)),
+    File("synonyms-older", ({"title": "mug 500g", "product_name": "Cup", "decided_by": "li.na", "decided_at": at(200)},)),
+    File("products-renamed", ({"sku": "S1", "title": "Mug 500g", "category": "c1"},)),
     File("buyers", ({"channel": "taobao", "buyer_ref": "B1", "buyer_account": "ann", "province": "上海"},)),
     File("categories", ({"category": "c1", "label_en": "Drinks"},)),
     File(
@@ -160,6 +169,8 @@ STEPS = [
     ["shipments", "buyers"],
     ["returns", "discounts"],
     ["products"],
+    ["synonyms"],
+    ["synonyms-older", "products-renamed"],
     ["categories"],
     ["orders-second"],
     ["orders-older"],

@@ -1,0 +1,68 @@
+"""What the commands `products suggest` and `channel check` do: titles and words nobody has named yet, and naming titles."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime
+from typing import Any
+
+from orders_pipeline.cleaning import products
+from orders_pipeline.kernel.faults import Usage
+from orders_pipeline.kernel.home import Home
+from orders_pipeline.kernel.warehouse import open_published
+
+#: Where decisions of people are left, below the landing folder: they are taken in like any other file.
+DECISIONS = "decisions"
+
+
+def _published(home: Home, statement: str) -> list[dict[str, Any]]:
+    if not home.published_database.exists():
+        raise Usage("nothing is published yet; `orders-pipeline run` first")
+    with open_published(home) as connection:
+        found = connection.execute(statement)
+        names = [d[0] for d in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def suggest(home: Home) -> list[dict[str, Any]]:
+    """Every title that is only tidied, most sold first, with the known name nearest to it and how near (0 to 1)."""
+    unknown = _published(
+        home,
+        "SELECT n.title, count(l.order_guid) AS line_count FROM cleaning.product_names AS n "
+        "LEFT JOIN orders.order_lines AS l ON l.product_title = n.title "
+        "WHERE n.name_source = 'tidied' GROUP BY n.title ORDER BY line_count DESC, n.title",
+    )
+    named = _published(home, "SELECT DISTINCT product_name FROM cleaning.product_names WHERE name_source <> 'tidied' ORDER BY 1")
+    known = [*(row["product_name"] for row in named), *products.seeds().values()]
+    nearest = products.suggestions([row["title"] for row in unknown], known)
+    return [
+        {**row, "product_name": found.product_name, "confidence": found.confidence}
+        for row, found in zip(unknown, nearest, strict=True)
+    ]
+
+
+def accept(home: Home, rows: list[dict[str, Any]], by: str, why: str, now: datetime | None = None) -> str:
+    """Write suggestions as a decision file into the landing zone; the next run takes it in. Returns its path."""
+    if not rows:
+        raise Usage("no suggestion is near enough; lower --at-least, or write a product_synonyms file by hand")
+    moment = now or datetime.now(UTC)
+    folder = home.landing / DECISIONS
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"product_synonyms_{moment.astimezone(UTC):%Y%m%dT%H%M%S%f}.csv"
+    partial = path.with_name(path.name + ".part")
+    with partial.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["title", "product_name", "decided_by", "decided_at", "reason"])
+        writer.writerows([r["title"], r["product_name"], by, moment.isoformat(timespec="seconds"), why] for r in rows)
+    partial.rename(path)
+    return str(path)
+
+
+def unmapped(home: Home) -> list[dict[str, Any]]:
+    """The words of all sources that no vocabulary knows, most frequent first, each with a file and line that holds it."""
+    return _published(
+        home,
+        "SELECT u.source, u.field, u.raw_value, u.value_count, f.path, u.row_number FROM quality.unmapped_values AS u "
+        "LEFT JOIN (SELECT file_id, min(path) AS path FROM ops.files WHERE status = 'loaded' GROUP BY file_id) AS f "
+        "ON u.file_id = f.file_id ORDER BY u.value_count DESC, u.source, u.field, u.raw_value",
+    )
