@@ -20,7 +20,7 @@ SELECT strptime(regexp_extract(filename, 'List(\d{12})', 1) || '+08', '%Y%m%d%H%
     nullif("订单关闭原因", '订单未关闭') AS close_reason, CAST("宝贝总数量" AS DECIMAL(18, 3)) AS item_quantity,
     person('phone', trim("联系手机", '''')) AS customer_id, split_part("收货地址", ' ', 1) AS province,
     split_part("收货地址", ' ', 2) AS city, split_part("收货地址", ' ', 3) AS district, "买家留言" AS buyer_note
-FROM read_csv('{utf8}/ExportOrderList*.csv', all_varchar = true, delim = ',', quote = '', filename = true)
+FROM {taobao_orders}
 WHERE "订单编号" LIKE '="%';
 
 -- One row per sub-order; an order with an unreadable row is left out whole, a row that stands twice counts once.
@@ -42,8 +42,7 @@ SELECT DISTINCT to_timestamp(CAST(regexp_extract(filename, '(\d{10})_', 1) AS BI
     CAST(nullif("发货时间", '-') AS TIMESTAMPTZ) AS shipped_at, CAST(nullif("订单完成时间", '-') AS TIMESTAMPTZ) AS completed_at,
     CAST("承诺发货时间" AS TIMESTAMPTZ) AS promised_ship_at, "省" AS province, "市" AS city, "区" AS district,
     nullif("买家留言", '-') AS buyer_note
-FROM read_csv(['{landing}/douyin/*.csv', '{landing}/zz_late/douyin/*.csv'], all_varchar = true, delim = ',', quote = '"',
-    filename = true);
+FROM {douyin_orders};
 DELETE FROM douyin WHERE order_guid IN (
     SELECT order_guid FROM douyin WHERE payable_amount IS NULL OR created_at IS NULL);
 
@@ -67,7 +66,7 @@ SELECT guid('shopify', 'us', "Name") AS order_guid, "Name", "Id", "Payment ID", 
     "Currency", "Subtotal", "Discount Code", "Discount Amount", "Shipping", "Total", "Refunded Amount", "Created at", "Paid at",
     "Fulfilled at", "Cancelled at", "Shipping Phone", "Shipping Province", "Shipping City", "Lineitem sku", "Lineitem name",
     "Lineitem quantity", "Lineitem price", "Lineitem discount", "Lineitem fulfillment status"
-FROM read_csv('{landing}/shop=us/*.csv', all_varchar = true, delim = ',', quote = '"', hive_partitioning = false);
+FROM {shopify_orders};
 SET preserve_insertion_order = false;
 
 INSERT INTO seen BY NAME
@@ -95,7 +94,7 @@ SELECT CAST(exported_at AS TIMESTAMPTZ) AS exported_at, guid(channel, shop_id, c
     CAST(paid_at AS TIMESTAMPTZ) AS paid_at, CAST(shipped_at AS TIMESTAMPTZ) AS shipped_at,
     CAST(completed_at AS TIMESTAMPTZ) AS completed_at, CAST(cancelled_at AS TIMESTAMPTZ) AS cancelled_at,
     person('phone', buyer_phone) AS customer_id, province, city, district
-FROM read_csv('{landing}/standard/standard_orders_*.csv', all_varchar = true, delim = ',', quote = '"');
+FROM {standard_orders};
 
 -- A further export that shows nothing new makes no version; most orders are seen once and pass by the window.
 

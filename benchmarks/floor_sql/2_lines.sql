@@ -12,7 +12,7 @@ SELECT guid('taobao', 'main', bare("主订单编号")) AS order_guid, bare("子�
         ELSE 'unmapped' END AS line_status,
     CAST(NULL AS TIMESTAMPTZ) AS promised_ship_at, false AS is_gift, CAST(NULL AS VARCHAR) AS category,
     bare("子订单编号") AS line_key
-FROM read_csv('{utf8}/ExportOrderDetailList*.csv', all_varchar = true, delim = ',', quote = '')
+FROM {taobao_lines}
 WHERE "主订单编号" LIKE '="%';
 
 INSERT INTO shown BY NAME
@@ -36,13 +36,13 @@ SELECT guid(channel, shop_id, channel_order_id) AS order_guid, sku, product_titl
     money(list_amount) AS list_amount, money(merchant_discount_amount) AS merchant_discount_amount,
     money(platform_discount_amount) AS platform_discount_amount, money(payable_amount) AS payable_amount,
     CAST(is_gift AS BOOLEAN) AS is_gift, category, lpad(line_no, 6, '0') AS line_key
-FROM read_csv('{landing}/standard/standard_order_lines_*.csv', all_varchar = true, delim = ',', quote = '"');
+FROM {standard_lines};
 
 CREATE TABLE orders.products AS
 SELECT sku, title, category, CAST(is_fresh AS BOOLEAN) AS is_fresh, CAST(is_special AS BOOLEAN) AS is_special, unit,
     CAST(list_price AS DECIMAL(18, 4)) AS list_price, CAST(cost AS DECIMAL(18, 4)) AS cost,
     CAST(weight_grams AS BIGINT) AS weight_grams
-FROM read_csv('{landing}/standard/standard_products.csv', all_varchar = true, delim = ',', quote = '"');
+FROM {standard_products};
 
 CREATE TABLE orders.order_lines AS
 SELECT s.order_guid, row_number() OVER (PARTITION BY s.order_guid ORDER BY s.line_key) AS line_no, s.sub_order_id, s.sku,

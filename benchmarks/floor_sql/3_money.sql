@@ -9,8 +9,7 @@ SELECT regexp_extract(filename, '(\d{16})_', 1) AS account, trim("账务流水�
     nullif(regexp_extract(trim("商户订单号", chr(9)), '^(?:T\d+P)?(.+)$', 1), '') AS channel_order_id,
     trim("业务流水号", chr(9)) AS platform_txn_id, CAST(NULL AS VARCHAR) AS merged_payment_id, CAST(NULL AS VARCHAR) AS payout_id,
     "业务类型" AS description
-FROM read_csv('{utf8}/*账务明细.csv', auto_detect = false, delim = ',', quote = '', skip = 5, header = false, filename = true,
-    columns = {'账务流水号': 'VARCHAR', '业务流水号': 'VARCHAR', '商户订单号': 'VARCHAR', '商品名称': 'VARCHAR', '发生时间': 'VARCHAR', '对方账号': 'VARCHAR', '收入': 'VARCHAR', '支出': 'VARCHAR', '余额': 'VARCHAR', '交易渠道': 'VARCHAR', '业务类型': 'VARCHAR', '备注': 'VARCHAR'})
+FROM {alipay_bills}
 WHERE "发生时间" IS NOT NULL;
 
 CREATE TEMP TABLE trades AS
@@ -18,8 +17,7 @@ SELECT "商户号"[2:] AS account, "微信订单号"[2:] AS txn, "商户订单�
     "交易状态"[2:] AS state, money("应结订单金额"[2:]) AS settled, money("退款金额"[2:]) AS refund, money("手续费"[2:]) AS fee,
     CAST("交易时间"[2:] AS TIMESTAMPTZ) AS occurred_at, CAST("交易时间"[2:11] AS DATE) AS business_on, "费率"[2:] AS rate,
     "交易类型"[2:] AS trade_type
-FROM read_csv('{landing}/wechatpay/*/*_trade.csv', all_varchar = true, delim = ',', quote = '', null_padding = true,
-    hive_partitioning = false)
+FROM {wechat_trades}
 WHERE "交易状态" IS NOT NULL;
 
 CREATE TEMP TABLE wechat AS
@@ -40,8 +38,7 @@ SELECT regexp_extract(filename, '(\d+)_\d+_fund', 1) AS account,
     CASE "收支类型" WHEN '`支出' THEN -money("收支金额(元)"[2:]) ELSE money("收支金额(元)"[2:]) END AS amount,
     CAST("记账时间"[2:] AS TIMESTAMPTZ) AS occurred_at, CAST("记账时间"[2:11] AS DATE) AS business_on,
     payment_id AS platform_txn_id, "业务名称"[2:] AS description
-FROM read_csv('{landing}/wechatpay/*/*_fund.csv', all_varchar = true, delim = ',', quote = '', null_padding = true,
-    filename = true, hive_partitioning = false) AS f
+FROM {wechat_funds} AS f
 WHERE "收支类型" IS NOT NULL AND NOT EXISTS (SELECT 1 FROM wechat AS w WHERE w.payment_id = f."微信支付业务单号"[2:]
     AND w.kind = CASE f."业务类型" WHEN '`交易' THEN 'receipt' WHEN '`退款' THEN 'refund' WHEN '`提现' THEN 'payout' ELSE 'fee' END);
 
@@ -51,7 +48,7 @@ INSERT INTO bills BY NAME
 SELECT account, payment_id, kind, money(amount) AS amount, currency, CAST(occurred_at AS TIMESTAMPTZ) AS occurred_at,
     CAST(business_on AS DATE) AS business_on, channel, shop_id, channel_order_id, platform_txn_id, merged_payment_id,
     payout_id, description
-FROM read_csv('{landing}/standard/standard_payments_*.csv', all_varchar = true, delim = ',', quote = '"');
+FROM {standard_payments};
 
 CREATE TABLE payments.transactions AS
 WITH repeated AS (SELECT account, payment_id, kind FROM bills GROUP BY ALL HAVING count(*) > 1)

@@ -7,13 +7,13 @@ SELECT DISTINCT 'main' AS warehouse_id, w."出库单编号" AS outbound_id, guid
     s.channel, s.shop_id, bare(w."子单原始单号") AS channel_order_id, bare(w."原始子订单号") AS sub_order_id,
     w."货品编号" AS sku, CAST(w."货品数量" AS DECIMAL(18, 3)) AS quantity, bare(w."物流单号") AS waybill_id,
     courier(w."物流公司") AS courier_code, CAST(bare(w."发货时间") AS TIMESTAMPTZ) AS shipped_at
-FROM read_csv('{landing}/wms/wms_stockout_*.csv', all_varchar = true, delim = ',', quote = '') AS w
+FROM {wms_outbound} AS w
 JOIN shops AS s ON w."店铺" = s.name;
 
 INSERT INTO fulfilment.shipment_lines BY NAME
 SELECT DISTINCT warehouse_id, outbound_id, guid(channel, shop_id, channel_order_id) AS order_guid, channel, shop_id, channel_order_id,
     sku, CAST(quantity AS DECIMAL(18, 3)) AS quantity, waybill_id, courier_code, CAST(shipped_at AS TIMESTAMPTZ) AS shipped_at
-FROM read_csv('{landing}/standard/standard_shipments_*.csv', all_varchar = true, delim = ',', quote = '"');
+FROM {standard_shipments};
 
 CREATE TABLE fulfilment.parcels AS
 WITH events AS (
@@ -21,10 +21,10 @@ WITH events AS (
         CASE "状态码" WHEN '0' THEN 'in_transit' WHEN '1' THEN 'collected' WHEN '5' THEN 'out_for_delivery' WHEN '3' THEN 'delivered'
             ELSE 'unmapped' END AS status,
         CAST("时间" AS TIMESTAMPTZ) AS occurred_at
-    FROM read_csv('{landing}/courier/*.csv', all_varchar = true, delim = ',', quote = '')
+    FROM {courier_tracking}
     UNION ALL
     SELECT DISTINCT courier_code, waybill_id, description, status_code, CAST(occurred_at AS TIMESTAMPTZ)
-    FROM read_csv('{landing}/standard/standard_tracking_*.csv', all_varchar = true, delim = ',', quote = '"')
+    FROM {standard_tracking}
 ),
 followed AS (
     SELECT courier_code, waybill_id, count(*) AS event_count, max(occurred_at) AS last_event_at,

@@ -4,7 +4,7 @@ CREATE TEMP TABLE cases AS
 SELECT guid(channel, shop_id, channel_order_id) AS order_guid, kind, status, CAST(quantity AS DECIMAL(18, 3)) AS quantity,
     money(refund_amount) AS refund_amount, CAST(requested_at AS TIMESTAMPTZ) AS requested_at,
     CAST(received_at AS TIMESTAMPTZ) AS received_at, CAST(refunded_at AS TIMESTAMPTZ) AS refunded_at
-FROM read_csv('{landing}/standard/standard_returns_*.csv', all_varchar = true, delim = ',', quote = '"');
+FROM {standard_returns};
 
 CREATE TABLE reconciliation.three_way_match AS
 WITH pay AS (

@@ -167,6 +167,16 @@ class Dictionary:
         """The standard field a column of an entity means (`kind` of a payment is a payment_kind)."""
         return self.fields[self.entities[entity].meanings.get(column, column)]
 
+    @functools.cached_property
+    def source_names_by_header(self) -> Mapping[str, frozenset[str]]:
+        """Canonical name of a column -> the sources that have it under any of its aliases."""
+        out: dict[str, set[str]] = {}
+        for source in self.sources.values():
+            for aliases in source.columns.values():
+                for alias in aliases:
+                    out.setdefault(canonical_header(alias), set()).add(source.name)
+        return {name: frozenset(sources) for name, sources in out.items()}
+
     def channel(self, code: str) -> Mapping[str, Any]:
         return {**self.channels["default"], **self.channels.get(code, {})}
 
@@ -183,6 +193,12 @@ class Dictionary:
         return out
 
 
+_INVISIBLE = re.compile(r"[\u200b-\u200f\u2060\ufeff\u00ad]")
+_SPACES = re.compile(r"\s+")
+_EXPORTER_PREFIX = re.compile(r"^(?:\*:|col:)")
+
+
+@functools.lru_cache(maxsize=20_000)
 def canonical_header(name: str) -> str:
     """A header cell in the form in which headers are compared.
 
@@ -190,9 +206,8 @@ def canonical_header(name: str) -> str:
     exporters make no difference to what a column is.
     """
     text = unicodedata.normalize("NFKC", str(name))
-    text = re.sub(r"[\u200b-\u200f\u2060\ufeff\u00ad]", "", text)
-    text = re.sub(r"\s+", " ", text).strip().strip("\"'`=").strip()
-    text = re.sub(r"^(?:\*:|col:)", "", text)
+    text = _SPACES.sub(" ", _INVISIBLE.sub("", text)).strip().strip("\"'`=").strip()
+    text = _EXPORTER_PREFIX.sub("", text)
     return text.replace("帐", "账").casefold()
 
 

@@ -23,21 +23,33 @@ def _text(characters: str) -> str:
     return "'" + characters.replace("'", "''") + "'"
 
 
-def _wrapped(characters: str) -> str:
-    """SQL: does x begin or end with one of these? Trimming costs ten times as much as asking, and most cells are bare.
+def _trimmed(characters: str, wrapped: str = "") -> str:
+    """SQL: x without any of these at its ends; `wrapped` is a WHEN … THEN … for cells wrapped in more than these.
 
-    (Not `IN`: DuckDB plans a long list as a join.)
+    trim() costs ten times as much as seeing that there is nothing to trim, and four times as much as taking off the one
+    character that most platforms add (a tab or backtick in front, a tab behind). Kept short: every cell of a file becomes
+    several of these, and planning a long statement takes longer than running it on a small file.
     """
-    return f"contains({_text(characters)}, left(x, 1)) OR contains({_text(characters)}, right(x, 1))"
+    listed = _text(characters)
+    return f"""CASE WHEN x IS NULL OR NOT (contains({listed}, left(x, 1)) OR contains({listed}, x[-1])) THEN x {wrapped}
+        WHEN contains('\t`', left(x, 1)) AND NOT (contains({listed}, x[2]) OR contains({listed}, x[-1])) THEN substr(x, 2)
+        WHEN ends_with(x, '\t') AND NOT (contains({listed}, left(x, 1)) OR contains({listed}, x[-2])) THEN left(x, -1)
+        ELSE trim(x, {listed}) END"""
 
 
 def is_one_of(column: str, words: Sequence[str]) -> str:
-    """SQL: is a text one of these words? Again not `IN`, and only short texts are looked at more closely."""
+    """SQL: is a text one of these words? (Not `IN`: DuckDB plans a long list as a join.)
+
+    Each test is dearer than the one before and asked only of what has passed that one.
+    """
     longest = max(len(w.encode()) for w in words)
     listed = _text("\x1f" + "\x1f".join(words) + "\x1f")
-    return f"strlen({column}) <= {longest} AND contains({listed}, chr(31) || {column} || chr(31))"
+    whole = f"contains({listed}, concat('\x1f', {column}, '\x1f'))"
+    return f"strlen({column}) <= {longest} AND contains({listed}, {column}) AND {whole}"
 
 
+_FORMULA = """WHEN starts_with(x, '="') AND ends_with(x, '"') AND strlen(x) = length(x)
+        THEN trim(substr(x, 3, strlen(x) - 3))"""
 #: Digits in groups of three or none, so that a decimal comma (95,00) is refused instead of becoming 9500.
 _NUMBER = r"""^([+-]?)[¥￥$€£]?\s*([+-]?)(\d{1,3}(?:[,，]\d{3})+|\d*)(\.\d+|\.)?\s*元?$"""
 
@@ -49,17 +61,16 @@ _MINUTES = {
 _ZONES = " ".join(f"WHEN x = '{name}' THEN {minutes}" for name, minutes in _MINUTES.items())
 
 MACROS = {
-    # `="123"` first: whole columns are written so.
-    "undisguised": f"""(x) AS nullif(CASE WHEN starts_with(x, '="') AND ends_with(x, '"') AND strlen(x) = length(x)
-        THEN trim(substr(x, 3, strlen(x) - 3)) WHEN {_wrapped(_DISGUISES)} THEN trim(x, {_text(_DISGUISES)}) ELSE x END, '')""",
+    # Whole columns are written as `="123"`.
+    "undisguised": f"(x) AS nullif({_trimmed(_DISGUISES, _FORMULA)}, '')",
     # `10160070484512.0` is how a spreadsheet shows a whole number; beyond fifteen digits it is a damaged one.
     # A line break inside an identifier is a spreadsheet's too.
-    "plain_id": r"""(x) AS CASE WHEN ends_with(x, '.0') AND regexp_full_match(x, '\d{1,15}\.0') THEN x[:-3]
-        WHEN contains(x, chr(10)) OR contains(x, chr(13)) OR contains(x, chr(9)) OR contains(x, '  ')
-        THEN regexp_replace(x, '\s+', ' ', 'g') ELSE x END""",
-    "bare": f"(x) AS CASE WHEN {_wrapped(_BLANKS)} THEN trim(x, {_text(_BLANKS)}) ELSE x END",
-    "unquoted": """(x) AS nullif(CASE WHEN starts_with(x, '="') AND ends_with(x, '"') THEN x[3:-2]
-        WHEN starts_with(x, '''') THEN x[2:] ELSE x END, '')""",
+    "plain_id": """(x) AS CASE WHEN x IS NULL THEN x WHEN ends_with(x, '.0') AND regexp_full_match(x, '\\d{1,15}\\.0') THEN x[:-3]
+        WHEN contains(x, '\n') OR contains(x, '\r') OR contains(x, '\t') OR contains(x, '  ')
+        THEN regexp_replace(x, '\\s+', ' ', 'g') ELSE x END""",
+    "bare": f"(x) AS {_trimmed(_BLANKS)}",
+    "unquoted": """(x) AS nullif(CASE WHEN x IS NULL OR x >= '>' THEN x
+        WHEN starts_with(x, '="') AND ends_with(x, '"') THEN x[3:-2] WHEN starts_with(x, '''') THEN x[2:] ELSE x END, '')""",
     "unbracketed": "(x) AS CASE WHEN x LIKE '(%)' OR x LIKE '（%）' THEN '-' || x[2:-2] ELSE x END",
     "number_text": f"""(x) AS CASE WHEN regexp_full_match(unbracketed(x), '{_NUMBER}') THEN
         replace(replace(regexp_replace(unbracketed(x), '{_NUMBER}', '\\1\\2\\3\\4'), ',', ''), '，', '') END""",
@@ -93,7 +104,7 @@ MACROS = {
     # A spreadsheet keeps fifteen digits and writes zeros for the rest. One such id may be chance: see `Mapper.damaged`.
     "lost_digits": r"""(x) AS strlen(x) >= 17 AND ends_with(x, '00') AND regexp_full_match(x, '[1-9]\d{14}0+')""",
     "is_float": r"""(x) AS ends_with(x, '.0') AND regexp_full_match(x, '\d{16,}\.0')""",
-    "is_scientific": r"""(x) AS regexp_full_match(upper(x), '\d(\.\d+)?E\+?\d+')""",
+    "is_scientific": r"""(x) AS (contains(x, 'E') OR contains(x, 'e')) AND regexp_full_match(upper(x), '\d(\.\d+)?E\+?\d+')""",
     # ---- telephone numbers: one key per number, however it is written; see `phones.py`
     **phones.MACROS,
     # Mobile, landline and service numbers inside free text.

@@ -77,7 +77,8 @@ def _measure(mapper: Mapper, control: Mapping[str, Any]) -> str:
     number = mapper.amount(of)
     text = mapper.number(of)[1] if isinstance(of, str) else "''"
     counts_money = "amount" in control or control.get("footer")
-    counted = f"coalesce({number}, 0) <> 0" if counts_money and "where" not in control else f"{text} IS NOT NULL"
+    given = f"({number} IS NOT NULL OR {text} IS NOT NULL)"
+    counted = f"coalesce({number}, 0) <> 0" if counts_money and "where" not in control else given
     value = number if control.get("signed") else f"abs({number})"
     return (
         f"count(*) FILTER (WHERE {counted} AND {condition}), "

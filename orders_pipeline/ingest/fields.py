@@ -31,6 +31,8 @@ NUMERIC = ("money", "price", "quantity", "ratio", "integer")
 #: Above this many different words a column is no vocabulary; it is compared by SQL instead of word by word.
 WORDS_MAX = 5_000
 LISTED_ROWS_MAX = 500
+#: What makes a rule for a time look at the whole text of its cell.
+_READS_TEXT = {"extract", "format", "zone", "at"}
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ class FieldRules:
             return f"CAST({REPEAT_NUMBER} AS VARCHAR)"
         if handle not in self.binding:
             return "CAST(NULL AS VARCHAR)"
-        return self._use({"id": "i", "text": "t", "value": "x"}[kind], handle)
+        return self._use({"id": "i", "text": "t", "value": "x", "rest": "r"}[kind], handle)
 
     def _texted(self, rule: Mapping[str, Any], kind: str, pii: str | None) -> Value:
         handles = rule.get("from")
@@ -170,7 +172,11 @@ class FieldRules:
             text = f"nullif(concat_ws({literal(rule.get('separator', ''))}, {parts}), '')"
             return self._instant(text, self.instant_sql(text)) if kind == "timestamp" else Value(_suffixed(text, rule))
         handles = [handles] if isinstance(handles, str) else list(handles or ())
-        form = {"id": "id", "timestamp": "value", "date": "value"}.get(kind, "text")
+        form = "text"
+        if kind == "id":
+            form = "id"
+        elif kind in ("timestamp", "date"):
+            form = "value" if _READS_TEXT & rule.keys() else "rest"
         texts = [self._text(h, form) for h in handles]
         text = texts[0] if len(texts) == 1 else f"coalesce({', '.join(texts)})"
         if "extract" in rule:
@@ -181,17 +187,8 @@ class FieldRules:
             # The column's own zone, whatever the zone of the file or the shop.
             text = f"CASE WHEN has_offset({text}) THEN {text} ELSE {text} || ' {rule['zone']}' END"
             return Value(f"instant({text})", ((f"{text} IS NOT NULL AND instant({text}) IS NULL", "unreadable_time"),))
-        if kind == "timestamp":
-            bound = [h for h in handles if h in self.binding]
-            value = self.instant_sql(text) if "extract" in rule else f"coalesce({', '.join(self._use('m', h) for h in bound)})"
-            if rule.get("at") == "end_of_day":  # a day without a time: whatever happened on it had happened by its end
-                last = f"CAST(CAST({value} AS DATE) + TIME '23:59:59' AS TIMESTAMPTZ)"
-                bare = f"NOT contains({text}, ':') AND CAST(CAST({value} AS TIMESTAMP) AS TIME) = TIME '00:00:00'"
-                value = f"CASE WHEN {bare} THEN {last} ELSE {value} END"
-            return self._instant(text, value)
-        if kind == "date":
-            value = f"CAST(wall_clock({text}) AS DATE)"
-            return Value(value, ((f"{text} IS NOT NULL AND {value} IS NULL", "unreadable_date"),))
+        if kind in ("timestamp", "date"):
+            return self._dated(text, handles, kind, rule)
         if kind == "bool":
             return Value(f"truth({text})", ((f"{text} IS NOT NULL AND truth({text}) IS NULL", "unreadable_bool"),))
         if kind == "id":
@@ -223,6 +220,19 @@ class FieldRules:
             return f"coalesce(in_zone(try_strptime(unzoned({text}), [{formats}]), {text}), instant({text}))"
         return f"instant({text})"
 
+    def _dated(self, text: str, handles: list[str], kind: str, rule: Mapping[str, Any]) -> Value:
+        """An instant or a day: staged with its handles, or read here out of a part of their text."""
+        form, closely = ("m", self.instant_sql(text)) if kind == "timestamp" else ("d", f"CAST(wall_clock({text}) AS DATE)")
+        staged = ", ".join(self._use(form, h) for h in handles if h in self.binding)
+        value = closely if "extract" in rule else f"coalesce({staged})"
+        if kind == "date":
+            return Value(value, ((f"{text} IS NOT NULL AND {value} IS NULL", "unreadable_date"),))
+        if rule.get("at") == "end_of_day":  # a day without a time: whatever happened on it had happened by its end
+            last = f"CAST(CAST({value} AS DATE) + TIME '23:59:59' AS TIMESTAMPTZ)"
+            bare = f"NOT contains({text}, ':') AND CAST(CAST({value} AS TIMESTAMP) AS TIME) = TIME '00:00:00'"
+            value = f"CASE WHEN {bare} THEN {last} ELSE {value} END"
+        return self._instant(text, value)
+
     def _instant(self, text: str, value: str) -> Value:
         unreadable = (f"{text} IS NOT NULL AND {value} IS NULL", "unreadable_time")
         if self.zone == DECLARED_ZONE or self.zone is None:
@@ -245,8 +255,8 @@ class FieldRules:
         return self._text(handle)
 
     def number(self, handle: str) -> tuple[str, str]:
-        """(value, text) of a handle read as a number; the names of two columns of `src`."""
-        return self._use("n", handle), self._text(handle, "value")
+        """(value, text where it is none as it stands) of a handle read as a number; the names of two columns of `src`."""
+        return self._use("n", handle), self._text(handle, "rest")
 
     def _numeric(self, rule: Mapping[str, Any], kind: str) -> Value:
         if "extract" in rule:

@@ -35,7 +35,7 @@ from orders_pipeline.ingest.recognise import Recognised
 from orders_pipeline.kernel.faults import BadInput
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.sqltext import literal, quote
-from orders_pipeline.kernel.warehouse import any_order, in_file_order
+from orders_pipeline.kernel.warehouse import any_order, in_file_order, planned_as_written
 
 DEFAULT_TOTAL_WORDS = ("合计", "合计:", "合计：", "总计", "总计:", "总计：")
 #: What to do about a required field that nothing in the file gives.
@@ -139,7 +139,7 @@ def _read(connection: duckdb.DuckDBPyConnection, mapper: Mapper, csv: Normalised
         # A body that had to be rewritten carries the line numbers in front; the relation text then names the column.
         return mapper.staging(relation, csv.columns, _total_words(mapper.source), "'line'" in relation or csv.parquet)
 
-    with in_file_order(connection):
+    with in_file_order(connection), planned_as_written(connection):
         return load_rows(connection, STAGED, csv, temporary=True, shape=shape)
 
 

@@ -60,43 +60,76 @@ class Mapper(FieldRules):
     def staging(self, relation: str, columns: Sequence[str], total_words: Sequence[str], numbered: bool) -> str:
         """The SELECT that stages a file: the cells that are used, cleaned, nulled and read once, each step from the one below.
 
-        Of a handle h: i_h as an identifier, t_h as text, x_h as the text of a value, n_h as a number, m_h as an instant;
-        beside them row_hash (of the whole row) and is_total. Cells nobody asks for are not kept.
+        A step per macro: a macro inside a macro is written out as often as the outer one names its parameter.
+
+        Of a handle h: i_h as an identifier, t_h as text, x_h as the text of a value, n_h as a number, m_h as an instant,
+        d_h as a date, r_h as the text of a value that is none of these as it stands in the file; beside them row_hash
+        (of the whole row) and is_total. Cells nobody asks for are not kept.
         """
         self._ask_everything()
-        number = "number_comma" if self.decimal == "comma" else "number"
         whole = f"concat({', chr(31), '.join(columns)})"  # || would copy the row so far at every column
         first = sorted({columns[0], *(self.binding[h] for h in self.source.signature[:1] if h in self.binding)})
         total = " OR ".join(f"({c} LIKE '%计%' AND {is_one_of(f'bare({c})', total_words)})" for c in first)
         steps: list[list[str]] = [
             [f"CAST(md5_number({whole}) AS UUID) AS row_hash", f"coalesce({total}, false) AS is_total"],
-            [],
-            [],
-            [],
+            *([] for _ in range(5)),
         ]
         kept = ["row_hash", "is_total"]
         for handle, cell in self.binding.items():
-            forms = {f for f in "itxnm" if f"{f}_{handle}" in self._used}
+            forms = {f for f in "itxnmdr" if f"{f}_{handle}" in self._used}
             kept += [f"{f}_{handle}" for f in sorted(forms)]
-            forms |= {"x"} if forms & {"n", "m"} else set()
-            if forms & {"i", "x"}:
-                steps[0].append(f"undisguised({cell}) AS u_{handle}")
-                steps[1].append(f"plain_id(u_{handle}) AS id_{handle}")
-            if "t" in forms:
-                steps[0].append(f"bare({cell}) AS b_{handle}")
-                steps[1].append(f"unquoted(b_{handle}) AS text_{handle}")
-            for form, clean, nulls in (("i", "id_", self.id_nulls), ("t", "text_", self.nulls), ("x", "id_", self.nulls)):
-                if form in forms:
-                    name = clean + handle
-                    steps[2].append(f"CASE WHEN {is_one_of(name, nulls)} THEN NULL ELSE {name} END AS {form}_{handle}")
-            if "n" in forms:
-                steps[3].append(f"{number}(x_{handle}) AS n_{handle}")
-            if "m" in forms:
-                steps[3].append(f"{self.instant_sql('x_' + handle)} AS m_{handle}")
+            self._clean(steps, forms, handle, cell)
+            self._read(steps, forms, handle, cell)
         query = relation
-        for step in steps:
+        for step in filter(None, steps):
             query = f"(SELECT {', '.join(['*', *step])} FROM {query})"
         return f"SELECT {', '.join((['line'] if numbered else []) + kept)} FROM {query}"
+
+    def _clean(self, steps: list[list[str]], forms: set[str], handle: str, cell: str) -> None:
+        """The steps to the texts of a cell."""
+        if forms & {"i", "x"}:
+            steps[0].append(f"undisguised({cell}) AS u_{handle}")
+            steps[1].append(f"plain_id(u_{handle}) AS id_{handle}")
+        if "t" in forms:
+            steps[0].append(f"bare({cell}) AS b_{handle}")
+            steps[1].append(f"unquoted(b_{handle}) AS text_{handle}")
+        for form, clean, nulls in (("i", "id_", self.id_nulls), ("t", "text_", self.nulls), ("x", "id_", self.nulls)):
+            if form in forms:
+                steps[2].append(f"{_unless(clean + handle, nulls)} AS {form}_{handle}")
+
+    def _read(self, steps: list[list[str]], forms: set[str], handle: str, cell: str) -> None:
+        """The steps to the values of a cell. Nearly every cell can be cast as it stands; only the others are cleaned."""
+        readings = {f: self._reading(f) for f in "nmd" if f in forms}
+        if not readings:
+            return
+        casts = {f: f"q{f}_{handle}" for f, (cast, _) in readings.items() if cast}
+        steps[0] += [f"{readings[f][0].format(cell)} AS {name}" for f, name in casts.items()]
+        unread = " OR ".join(f"{name} IS NULL" for name in casts.values()) if len(casts) == len(readings) else "true"
+        steps[1].append(f"CASE WHEN {unread} THEN {cell} END AS c_{handle}")
+        steps[2].append(f"undisguised(c_{handle}) AS v_{handle}")
+        steps[3].append(f"plain_id(v_{handle}) AS w_{handle}")
+        steps[4].append(f"{_unless(f'w_{handle}', self.nulls)} AS r_{handle}")
+        for form, (_, closely) in readings.items():
+            value = f"CASE WHEN r_{handle} IS NOT NULL THEN {closely.format(f'r_{handle}')} END"
+            steps[5].append(f"{f'coalesce({casts[form]}, {value})' if form in casts else value} AS {form}_{handle}")
+
+    def _reading(self, form: str) -> tuple[str, str]:
+        """(the cast that reads a value as it stands in the file, '' where that could mislead; the SQL that reads its text)."""
+        if form == "n":
+            closely = "number_comma({0})" if self.decimal == "comma" else "number({0})"
+            direct, kind = closely == "number({0})", "DECIMAL(18,6)"
+        elif form == "d":
+            closely = "CAST(wall_clock({0}) AS DATE)"
+            direct, kind = True, "TIMESTAMP"
+        else:
+            closely = self.instant_sql("{0}")
+            direct, kind = closely == "instant({0})", "TIMESTAMPTZ"
+        # A null word with digits in it could pass for a value.
+        if not direct or any(c.isdigit() for word in self.nulls for c in word):
+            return "", closely
+        # A cast that fails costs more than a look at the first character.
+        cast = f"CASE WHEN {{0}} BETWEEN '0' AND ':' OR {{0}} BETWEEN '-0' AND '-:' THEN try_cast({{0}} AS {kind}) END"
+        return (f"CAST({cast} AS DATE)" if form == "d" else cast), closely
 
     def _ask_everything(self) -> None:
         """Write every statement once, to learn which forms of which cells are needed."""
@@ -246,3 +279,8 @@ class Mapper(FieldRules):
 def _filled_later(name: str, value: Value) -> bool:
     """Constants cannot be missing; checking them would cost a comparison per row."""
     return value.sql.startswith("CAST('")
+
+
+def _unless(text: str, words: Sequence[str]) -> str:
+    """SQL of a text, NULL where it is one of the words that mean nothing."""
+    return f"CASE WHEN {text} IS NULL OR {is_one_of(text, words)} THEN NULL ELSE {text} END"

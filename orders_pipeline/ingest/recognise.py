@@ -41,6 +41,14 @@ def bind(source: Source, header: list[str]) -> dict[str, int]:
     return bound
 
 
+def _with_a_name_of(dictionary: Dictionary, header: list[str]) -> list[Source]:
+    """The sources that know at least one of these names, in the dictionary's order: most lines of a file are no header,
+    and there are far more sources than one line can be."""
+    names = dictionary.source_names_by_header
+    found = set().union(*(names.get(name, ()) for name in header))
+    return [source for name, source in dictionary.sources.items() if name in found]
+
+
 def fits(source: Source, bound: Mapping[str, int]) -> bool:
     """Whether a header that binds these handles can be the source."""
     if any(handle not in bound for handle in source.signature):
@@ -60,7 +68,7 @@ def recognise(dictionary: Dictionary, table: Table) -> Recognised:
         header = [canonical_header(c) for c in cells]
         if sum(1 for c in header if c) < 2:
             continue
-        for source in dictionary.sources.values():
+        for source in _with_a_name_of(dictionary, header):
             if (source.kind == "json") != (table.kind == "json") and not source.is_standard:
                 continue
             bound = bind(source, header)

@@ -112,7 +112,7 @@ MACROS: dict[str, Macro] = {
     "guid_of": Macro(
         ("content",),
         "UUID",
-        "CAST(md5(content) AS UUID)",
+        "CAST(unhex(md5(content)) AS UUID)",  # half the cost of the cast from text, and the same value
         "regexp_replace(md5(content), '^(.{8})(.{4})(.{4})(.{4})(.{12})$', '$1-$2-$3-$4-$5')",
     ),
     # numerator / denominator as DOUBLE; null when the denominator is 0.

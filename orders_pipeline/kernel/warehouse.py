@@ -109,6 +109,17 @@ def any_order(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextlib.contextmanager
+def planned_as_written(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Statements are run as they are written. For a SELECT of hundreds of expressions and no join, looking for a better
+    plan takes several times as long as running it on a small file, and finds none."""
+    connection.execute("PRAGMA disable_optimizer")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA enable_optimizer")
+
+
+@contextlib.contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """All or nothing: what happens inside is committed at the end, or rolled back when it raises."""
     connection.execute("BEGIN TRANSACTION")
