@@ -176,7 +176,7 @@ class FieldRules:
         if kind == "id":
             form = "id"
         elif kind in ("timestamp", "date"):
-            form = "value" if _READS_TEXT & rule.keys() else "rest"
+            form = "value" if _READS_TEXT & rule.keys() or self._filled_down(handles) else "rest"
         texts = [self._text(h, form) for h in handles]
         text = texts[0] if len(texts) == 1 else f"coalesce({', '.join(texts)})"
         if "extract" in rule:
@@ -220,11 +220,15 @@ class FieldRules:
             return f"coalesce(in_zone(try_strptime(unzoned({text}), [{formats}]), {text}), instant({text}))"
         return f"instant({text})"
 
+    def _filled_down(self, handles: list[str]) -> bool:
+        """Whether blank cells of these take the text above: what is read of them is read after that."""
+        return not set(handles).isdisjoint(self.source.get("fill_down", ()))
+
     def _dated(self, text: str, handles: list[str], kind: str, rule: Mapping[str, Any]) -> Value:
         """An instant or a day: staged with its handles, or read here out of a part of their text."""
         form, closely = ("m", self.instant_sql(text)) if kind == "timestamp" else ("d", f"CAST(wall_clock({text}) AS DATE)")
         staged = ", ".join(self._use(form, h) for h in handles if h in self.binding)
-        value = closely if "extract" in rule else f"coalesce({staged})"
+        value = closely if "extract" in rule or self._filled_down(handles) else f"coalesce({staged})"
         if kind == "date":
             return Value(value, ((f"{text} IS NOT NULL AND {value} IS NULL", "unreadable_date"),))
         if rule.get("at") == "end_of_day":  # a day without a time: whatever happened on it had happened by its end
