@@ -2,6 +2,7 @@
 -- refresh: shipment by shipment_line_guid
 -- touches: order by order_guid
 -- touches: parcel by parcel_guid
+-- touches: sku by sku_guid
 -- lookup: orders.orders, orders.order_ids
 -- Lines of warehouse outbound documents with the order they belong to; a newer export of the same line replaces the older.
 WITH per_file AS (
@@ -101,6 +102,7 @@ SELECT
     n.channel_order_id,
     n.sub_order_id,
     n.sku,
+    guid_of(n.sku) AS sku_guid,
     n.quantity,
     n.waybill_id,
     n.courier_code,

@@ -46,9 +46,16 @@ TOUCHES = {
     "title_guid": "title",
     "wording_guid": "wording",
     "product_synonym_key": "product_synonym",
+    "sku_guid": "sku",
+    "hold_guid": "hold",
 }
 #: Small reference lists whose rows have no key of their own: everything that reads them is built anew.
-WITHOUT_KEY = ("categories", "promotions", "coupon_products", "coupon_targets", "coupon_redemptions")
+WITHOUT_KEY = (
+    *("categories", "promotions", "coupon_products", "coupon_targets", "coupon_redemptions"),
+    *("warehouses", "kits", "courier_rates"),
+)
+#: Days ahead that models can count: no row generator means the same on both engines.
+DAYS_AHEAD = 400
 #: A load larger than this share of what is there already is not worth following key by key.
 WHOLE_SHARE = 0.2
 WHOLE_ROWS_MIN = 20_000
@@ -276,7 +283,8 @@ def touch_ledger(connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
 
 
 def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, settings: Settings) -> None:
-    """What models read of the dictionary and the settings: channels, which statements restate which, accounts."""
+    """What models read of the dictionary and the settings: channels, which statements restate which, accounts,
+    the categories of fast movers, and numbers of days."""
     connection.execute("CREATE SCHEMA IF NOT EXISTS ref")
     columns = ("timezone", "currency", "logistics_leg", "payment_leg")
     rows = ", ".join(
@@ -289,6 +297,12 @@ def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: D
     connection.execute("CREATE OR REPLACE TABLE ref.accounts (account VARCHAR, channel VARCHAR, shop_id VARCHAR)")
     for account, spec in settings.accounts.items():
         connection.execute("INSERT INTO ref.accounts VALUES (?, ?, ?)", [account, spec.get("channel"), spec.get("shop_id")])
+    connection.execute("CREATE OR REPLACE TABLE ref.fast_categories (category VARCHAR)")
+    for category in settings.fast_categories:
+        connection.execute("INSERT INTO ref.fast_categories VALUES (?)", [category])
+    connection.execute(
+        f"CREATE OR REPLACE TABLE ref.days AS SELECT CAST(range AS INTEGER) AS day_number FROM range({DAYS_AHEAD + 1})"
+    )
     # With `restates` a movement steps back for one of its kind, with `restates_whole` for any of its transaction.
     ways = (("restates", "false"), ("restates_whole", "true"))
     values = ", ".join(

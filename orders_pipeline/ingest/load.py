@@ -460,7 +460,8 @@ def _insert_block(
     )
     provenance = {
         "source": literal(mapper.source.name),
-        "timezone": _zone_sql(load, mapper, fields),
+        # A place has a zone of its own.
+        "timezone": ("timezone" if "timezone" in fields else _zone_sql(load, mapper, fields)),
         "file_id": f"CAST({literal(file_id)} AS UUID)",
         "row_number": "row_number",
         "exported_at": f"coalesce(exported_at, {moment})" if "exported_at" in fields else moment,

@@ -15,6 +15,8 @@ from orders_pipeline.kernel.sqltext import quote
 ORDER_KEY = ("channel", "shop_id", "channel_order_id")
 ORDER_ENTITIES = ("orders", "order_lines", "discounts", "returns", "order_edits", "holds", "reviews")
 CLAIMING_ENTITIES = ("payments", "shipments", "tracking")
+#: Rows about the stock of one SKU, wherever it lies.
+STOCK_ENTITIES = ("inventory_snapshots", "inventory_movements", "inbound", "channel_stock")
 
 #: Entity -> key column and the text it is made of: what the room `cleaning` looks up by.
 TEXT_KEYS = {
@@ -76,6 +78,10 @@ def derived_columns(entity: str, fields: tuple[str, ...], transaction_key: str =
     elif entity in CLAIMING_ENTITIES:
         # What the row itself says; the linking models decide which order it really belongs to.
         keys["claimed_guid"] = ("UUID", guid(*map(quote, ORDER_KEY)))
+    if entity in STOCK_ENTITIES:
+        keys["sku_guid"] = ("UUID", guid("sku"))
+    if entity == "holds":
+        keys["hold_guid"] = ("UUID", known("hold_id", "warehouse_id", "sku"))
     if entity == "payments":
         # All rows about one transaction share this key, whichever statement they stand in (see `restates`).
         keys["payment_key"] = ("UUID", f"guid_of(coalesce({quote(transaction_key)}, payment_id))")
@@ -145,9 +151,10 @@ def create_raw_tables(connection: duckdb.DuckDBPyConnection, dictionary: Diction
             body = ", ".join(f"{quote(n)} {t}" for n, t in columns.items())
             connection.execute(f"CREATE TABLE raw.{quote(entity)} ({body})")
             continue
+        derived = derived_columns(entity, dictionary.entities[entity].fields)
         for name in columns.keys() - existing[entity]:
             connection.execute(f"ALTER TABLE raw.{quote(entity)} ADD COLUMN {quote(name)} {columns[name]}")
-            made_of = {**PLACE_KEYS, **{c: ("UUID", f"guid_of({quote(t)})") for c, t in TEXT_KEYS.get(entity, {}).items()}}
+            made_of = {**{key: made for key, made in derived.items() if made[0] == "UUID"}, **PLACE_KEYS}
             if name in made_of:
                 # Rows of before get the key as well: their files are not read again.
                 connection.execute(f"UPDATE raw.{quote(entity)} SET {quote(name)} = {made_of[name][1]}")

@@ -1,7 +1,7 @@
 """Thresholds (with unit, reason and owner) and the settings of one home.
 
 `dictionary/thresholds.toml` holds every number a rule uses. A home may override values in its `settings.toml`, where it
-also names its shops (and the time zone of each) and its payment accounts.
+also names its shops (and the time zone of each), its payment accounts and the categories that move fast.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Settings:
     shops: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
     accounts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     alerts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    fast_categories: tuple[str, ...] = ()
 
     def shop_zone(self, channel: str, shop_id: str) -> str | None:
         return self.shops.get((channel, shop_id), {}).get("timezone")
@@ -68,7 +69,8 @@ def load_settings(file: Path) -> Settings:
             raise Usage(f"{file}: there is no threshold '{name}'; `orders-pipeline docs` lists them")
         values[name] = value
     shops = {(channel, shop): dict(spec) for channel, per in given.get("shops", {}).items() for shop, spec in per.items()}
-    return Settings(values, shops, dict(given.get("accounts", {})), dict(given.get("alerts", {})))
+    fast = tuple(given.get("stock", {}).get("fast_categories", ()))
+    return Settings(values, shops, dict(given.get("accounts", {})), dict(given.get("alerts", {})), fast)
 
 
 def _read(path: Path) -> dict[str, Any]:

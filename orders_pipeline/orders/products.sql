@@ -12,6 +12,9 @@ WITH ranked AS (
         r.list_price,
         r.cost,
         r.weight_grams,
+        r.is_stocked,
+        r.is_replenishable,
+        r.lead_time_days,
         r.file_id,
         r.row_number,
         row_number() OVER (
@@ -32,6 +35,9 @@ SELECT
     k.list_price,
     k.cost,
     k.weight_grams,
+    coalesce(k.is_stocked, TRUE) AS is_stocked,
+    coalesce(k.is_replenishable, FALSE) AS is_replenishable,
+    k.lead_time_days,
     k.file_id,
     k.row_number
 FROM ranked AS k

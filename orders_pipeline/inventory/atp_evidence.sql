@@ -1,0 +1,204 @@
+-- grain: owner, sku, warehouse_id, component, reference_id
+-- refresh: sku by sku_guid
+-- The rows behind every number of the ATP: per component they add up to it. On-hand stock and its states are the last figure and what
+-- moved after it; what is reserved, held and in transit are documents.
+WITH claims AS (
+    SELECT
+        sku_guid,
+        owner,
+        sku,
+        warehouse_id,
+        component,
+        document_id,
+        kind,
+        quantity,
+        reserved_at AS occurred_at,
+        order_guid,
+        file_id,
+        row_number,
+        claim_id AS tie
+    FROM inventory.reservations
+
+    UNION ALL
+
+    SELECT
+        sku_guid,
+        owner,
+        sku,
+        warehouse_id,
+        'in_transit' AS component,
+        inbound_id AS document_id,
+        kind,
+        quantity,
+        expected_at AS occurred_at,
+        CAST(NULL AS UUID) AS order_guid,
+        file_id,
+        row_number,
+        lpad(CAST(supply_number AS VARCHAR), 6, '0') AS tie
+    FROM inventory.supply
+    WHERE status = 'in_transit' AND quantity > 0
+
+    UNION ALL
+
+    SELECT
+        sku_guid,
+        owner,
+        sku,
+        warehouse_id,
+        'on_hand' AS component,
+        document_id,
+        kind,
+        on_hand_qty AS quantity,
+        occurred_at,
+        CAST(NULL AS UUID) AS order_guid,
+        file_id,
+        row_number,
+        movement_id AS tie
+    FROM inventory.movements
+    WHERE source_kind = 'shipment' AND is_counted
+),
+
+-- One document may be behind several rows (lines, parcels): these are numbered.
+numbered AS (
+    SELECT
+        sku_guid,
+        owner,
+        sku,
+        warehouse_id,
+        component,
+        document_id,
+        kind,
+        quantity,
+        occurred_at,
+        order_guid,
+        file_id,
+        row_number,
+        count(*) OVER (PARTITION BY sku_guid, owner, warehouse_id, component, document_id) AS twins,
+        row_number() OVER (
+            PARTITION BY sku_guid, owner, warehouse_id, component, document_id
+            ORDER BY tie ASC NULLS FIRST
+        ) AS number
+    FROM claims
+),
+
+states AS (
+    SELECT 'on_hand' AS component
+
+    UNION ALL
+
+    SELECT 'quality_control' AS component
+
+    UNION ALL
+
+    SELECT 'frozen' AS component
+
+    UNION ALL
+
+    SELECT 'damaged' AS component
+
+    UNION ALL
+
+    SELECT 'safety_stock' AS component
+),
+
+rows_behind AS (
+    SELECT
+        sku_guid,
+        owner,
+        sku,
+        warehouse_id,
+        component,
+        coalesce(document_id, '?') || CASE WHEN twins > 1 THEN ' #' || CAST(number AS VARCHAR) ELSE '' END AS reference_id,
+        kind,
+        quantity,
+        occurred_at,
+        order_guid,
+        file_id,
+        row_number
+    FROM numbered
+
+    UNION ALL
+
+    SELECT
+        c.sku_guid,
+        c.owner,
+        c.sku,
+        c.warehouse_id,
+        s.component,
+        'count ' || utc_text(CASE WHEN s.component = 'safety_stock' THEN c.safety_at ELSE c.counted_at END) AS reference_id,
+        'count' AS kind,
+        CASE s.component
+            WHEN 'on_hand' THEN c.on_hand_qty
+            WHEN 'quality_control' THEN c.quality_control_qty
+            WHEN 'frozen' THEN c.frozen_qty
+            WHEN 'damaged' THEN c.damaged_qty
+            ELSE c.safety_stock_qty
+        END AS quantity,
+        CASE WHEN s.component = 'safety_stock' THEN c.safety_at ELSE c.counted_at END AS occurred_at,
+        CAST(NULL AS UUID) AS order_guid,
+        CASE WHEN s.component = 'safety_stock' THEN c.safety_file_id ELSE c.file_id END AS file_id,
+        CASE WHEN s.component = 'safety_stock' THEN c.safety_row_number ELSE c.row_number END AS row_number
+    FROM inventory.counts AS c
+    CROSS JOIN states AS s
+    WHERE c.counted_at IS NOT NULL
+
+    UNION ALL
+
+    SELECT
+        sku_guid,
+        owner,
+        sku,
+        warehouse_id,
+        'on_hand' AS component,
+        movement_id AS reference_id,
+        kind,
+        on_hand_qty AS quantity,
+        occurred_at,
+        CAST(NULL AS UUID) AS order_guid,
+        file_id,
+        row_number
+    FROM inventory.movements
+    WHERE source_kind = 'movement' AND is_counted
+
+    UNION ALL
+
+    SELECT
+        m.sku_guid,
+        m.owner,
+        m.sku,
+        m.warehouse_id,
+        s.component,
+        m.movement_id AS reference_id,
+        m.kind,
+        CASE s.component
+            WHEN 'quality_control' THEN m.quality_control_qty
+            WHEN 'frozen' THEN m.frozen_qty
+            ELSE m.damaged_qty
+        END AS quantity,
+        m.occurred_at,
+        CAST(NULL AS UUID) AS order_guid,
+        m.file_id,
+        m.row_number
+    FROM inventory.movements AS m
+    CROSS JOIN states AS s
+    WHERE
+        m.is_counted
+        AND (m.quality_control_qty <> 0 OR m.frozen_qty <> 0 OR m.damaged_qty <> 0)
+        AND s.component IN ('quality_control', 'frozen', 'damaged')
+)
+
+SELECT
+    sku_guid,
+    owner,
+    sku,
+    warehouse_id,
+    component,
+    reference_id,
+    kind,
+    CAST(quantity AS DECIMAL(18, 3)) AS quantity,
+    occurred_at,
+    order_guid,
+    file_id,
+    row_number
+FROM rows_behind
+WHERE quantity <> 0 OR (kind = 'count' AND component = 'on_hand')

@@ -1,0 +1,4 @@
+-- Holds of orders that have come, been paid or been closed.
+SELECT h.hold_guid
+FROM raw.holds AS h
+INNER JOIN touched.order_keys AS t ON h.order_guid = t.key
