@@ -9,6 +9,8 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from orders_pipeline.kernel.faults import Fault, Usage
@@ -20,6 +22,7 @@ EXAMPLES = {
     "run": "orders-pipeline run --home data --as-of 2026-02-20T09:00:00+08:00",
     "dev": "orders-pipeline dev --home data --port 3000",
     "explain": "orders-pipeline explain 3302710287203084298",
+    "promise": "orders-pipeline promise --sku SKU0001 --quantity 20 --by 2026-03-25 --policy partial",
     "files": "orders-pipeline files --status refused",
     "alerts": "orders-pipeline alerts --test finance_group",
     "quarantine": "orders-pipeline quarantine fix 5f0c… 17 --set 买家应付货款=120.50 --by li.na --why 'typed with a comma'",
@@ -66,9 +69,14 @@ def make_parser() -> argparse.ArgumentParser:
     dev.add_argument("--port", type=int, default=3000, help="port of the UI (default 3000)")
     dev.add_argument("--host", default="127.0.0.1", help="address the UI listens on (default 127.0.0.1)")
 
-    explain = _command(commands, "explain", "one order, from the published row back to file and line", _explain)
-    explain.add_argument("number", help="guid, channel, transaction, internal, sub-order or waybill number")
+    explain = _command(commands, "explain", "one order or SKU, from the published row back to file and line", _explain)
+    explain.add_argument("number", help="guid, channel, transaction, internal, sub-order or waybill number; or sku:SKU")
+    explain.add_argument("warehouse", nargs="?", help="of a SKU: only this warehouse")
     _json(explain)
+
+    promise = _command(commands, "promise", "from when on goods can be promised", _promise)
+    _promise_options(promise)
+    _json(promise)
 
     files = _command(commands, "files", "the ledger of files", _files)
     files.add_argument("--status", choices=("loaded", "refused", "duplicate"))
@@ -152,6 +160,24 @@ def _quarantine_commands(quarantine: argparse.ArgumentParser) -> None:
     _as_of(release)
 
 
+def _promise_options(promise: argparse.ArgumentParser) -> None:
+    promise.add_argument(
+        "--sku", action="append", required=True, help="goods or bundle; repeatable: several lines are one basket"
+    )
+    promise.add_argument("--quantity", action="append", required=True, type=_number, help="pieces, one for each --sku")
+    promise.add_argument("--by", type=_day, metavar="DAY", help="day asked for (default: the day of the figures)")
+    promise.add_argument(
+        "--policy",
+        choices=("full", "late", "partial"),
+        default="partial",
+        help="full: all on the day or nothing; late: all at once, if late; partial (default): what is there, then the rest",
+    )
+    promise.add_argument("--max-late-days", type=int, help="no delivery later than this many days after --by")
+    promise.add_argument("--min-quantity", type=_number, help="no delivery smaller than this, nor a rest")
+    promise.add_argument("--warehouse", help="only out of this warehouse")
+    promise.add_argument("--hold", metavar="NUMBER", help="the asker's own hold or order: its claim is left out")
+
+
 def _as_of(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--as-of", help="the clock of this run, with offset (default: now)")
 
@@ -207,10 +233,46 @@ def _dev(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     from orders_pipeline import explain
+    from orders_pipeline.inventory import explain as stock
 
+    if options.number.startswith(stock.PREFIX):
+        found = stock.explain(_home(options), options.number.removeprefix(stock.PREFIX), options.warehouse)
+        _print_json(found) if options.json else print(stock.text(found))
+        return 0
     chain = explain.explain(_home(options), options.number)
     _print_json(chain) if options.json else print(explain.text(chain))
     return 0
+
+
+def _promise(options: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from orders_pipeline.inventory import promise, rules
+
+    policy = rules.POLICIES[options.policy]
+    if options.max_late_days is not None:
+        policy = replace(policy, max_late_days=options.max_late_days)
+    if options.min_quantity is not None:
+        policy = replace(policy, min_quantity=options.min_quantity)
+    lines = promise.lines_of(options.sku, options.quantity)
+    request = promise.Request(lines, options.by, policy, options.warehouse, options.hold)
+    found = promise.promise(_home(options), request)
+    _print_json(found) if options.json else print(promise.text(found))
+    return 0
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number") from None
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no day; write 2026-03-25") from None
 
 
 def _files(options: argparse.Namespace) -> int:

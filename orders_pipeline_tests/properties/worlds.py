@@ -27,7 +27,9 @@ cents = st.one_of(st.sampled_from(["10.00", "20.00", "30.00"]), st.integers(0, 4
 orders = st.sampled_from(ORDERS)
 transactions = st.sampled_from([None, None, "T1", "T2"])
 skus = st.sampled_from(["S1", "S2", "S3"])
+promises = st.sampled_from([None, 30, 300, 55 * 24])
 waybills = st.sampled_from([None, "W1", "W2", "W3"])
+nodes = st.sampled_from(["H1", "H1", "H2"])
 
 
 def at(hour: int | None) -> str | None:
@@ -61,6 +63,7 @@ def order_rows(draw: st.DrawFn) -> dict[str, Any]:
         "payable_amount": draw(cents),
         "created_at": at(created),
         "paid_at": at(draw(maybe(hours))),
+        "promised_ship_at": at(draw(promises)),
         "cancelled_at": at(draw(maybe(hours))),
         "platform_txn_id": draw(transactions),
         "internal_order_id": draw(st.sampled_from([None, "I1", "I2"])),
@@ -115,7 +118,7 @@ def payment_rows(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def shipment_rows(draw: st.DrawFn) -> dict[str, Any]:
     return {
-        "warehouse_id": "H1",
+        "warehouse_id": draw(nodes),
         "outbound_id": f"O{draw(st.integers(1, 3))}",
         **SHOP,
         "shop_id": draw(st.sampled_from(["main", "main", "erp"])),
@@ -162,6 +165,9 @@ def product_rows(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "sku": draw(skus),
         "title": draw(st.sampled_from(["Tea", "Pot", None])),
+        "is_stocked": draw(st.sampled_from([None, None, False])),
+        "is_replenishable": draw(st.sampled_from([None, True])),
+        "lead_time_days": draw(maybe(st.integers(0, 20))),
         "category": draw(st.sampled_from(["c1", "c2", None])),
     }
 
@@ -199,6 +205,85 @@ def synonym_rows(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@st.composite
+def snapshot_rows(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        "warehouse_id": draw(nodes),
+        "sku": draw(skus),
+        "counted_at": at(draw(hours)),
+        "on_hand_qty": draw(st.integers(-2, 20)),
+        "quality_control_qty": draw(maybe(st.integers(0, 2))),
+        "damaged_qty": draw(maybe(st.integers(0, 2))),
+        "safety_stock_qty": draw(st.sampled_from([None, 0, 3, -2])),
+        "owner": draw(st.sampled_from([None, None, "vendor"])),
+    }
+
+
+@st.composite
+def movement_rows(draw: st.DrawFn) -> dict[str, Any]:
+    kind = draw(st.sampled_from(["sale", "receipt", "return_received", "restock", "damage", "write_off", "transfer_out", "freeze"]))
+    minus = kind in ("sale", "damage", "write_off", "transfer_out")
+    return {
+        "movement_id": f"M{draw(st.integers(1, 12))}",
+        "warehouse_id": draw(nodes),
+        "sku": draw(skus),
+        "kind": kind,
+        "quantity": (-1 if minus else 1) * draw(st.integers(1, 4)),
+        "occurred_at": at(draw(hours)),
+        "reference_id": draw(st.sampled_from([None, "A1", "A2", "O1", "P1"])),
+    }
+
+
+@st.composite
+def inbound_rows(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        "inbound_id": draw(st.sampled_from(["P1", "P2"])),
+        "kind": draw(st.sampled_from(["purchase", "transfer", "transfer"])),
+        "warehouse_id": draw(nodes),
+        "source_warehouse_id": draw(st.sampled_from([None, "H2"])),
+        "sku": draw(skus),
+        "quantity": draw(st.integers(1, 9)),
+        "expected_at": at(draw(maybe(st.integers(0, 60 * 24)))),
+        "status": draw(st.sampled_from(["confirmed", "in_transit", "requested", "received"])),
+    }
+
+
+@st.composite
+def hold_rows(draw: st.DrawFn) -> dict[str, Any]:
+    start = draw(hours)
+    return {
+        "hold_id": draw(st.sampled_from(["L1", "L2"])),
+        **(SHOP if draw(st.booleans()) else {"channel": None, "shop_id": None}),
+        "channel_order_id": draw(st.sampled_from([None, "A1", "A3"])),
+        "warehouse_id": draw(nodes),
+        "sku": draw(st.sampled_from(["S1", "S2", "K1"])),
+        "quantity": draw(st.integers(0, 3)),
+        "reserved_at": at(start),
+        "reserved_until": at(draw(maybe(st.just(start + 24 * 40)))),
+    }
+
+
+def kit_rows() -> st.SearchStrategy:
+    return st.fixed_dictionaries(
+        {
+            "kit_sku": st.sampled_from(["K1", "S3"]),
+            "component_sku": st.sampled_from(["S1", "S2"]),
+            "component_quantity": st.integers(1, 3),
+        }
+    )
+
+
+def warehouse_rows() -> st.SearchStrategy:
+    return st.fixed_dictionaries(
+        {
+            "warehouse_id": st.sampled_from(["H1", "H2"]),
+            "kind": st.sampled_from(["warehouse", "store"]),
+            "timezone": st.sampled_from(["Asia/Shanghai", "America/Los_Angeles"]),
+            "is_active": st.sampled_from([None, True, False]),
+        }
+    )
+
+
 def category_rows() -> st.SearchStrategy:
     return st.fixed_dictionaries({"category": st.sampled_from(["c1", "c2"]), "label_en": st.sampled_from(["Drinks", "Ware"])})
 
@@ -229,6 +314,12 @@ ENTITIES = {
     "product_synonyms": (synonym_rows(), 3, None),
     "categories": (category_rows(), 1, None),
     "promotions": (promotion_rows(), 1, None),
+    "inventory_snapshots": (snapshot_rows(), 5, "on_hand_qty"),
+    "inventory_movements": (movement_rows(), 8, "quantity"),
+    "inbound": (inbound_rows(), 3, "quantity"),
+    "holds": (hold_rows(), 3, "quantity"),
+    "kits": (kit_rows(), 2, None),
+    "warehouses": (warehouse_rows(), 2, None),
 }
 
 

@@ -1,0 +1,172 @@
+"""`orders-pipeline promise`: from when on goods can be promised, out of one warehouse or split over all of them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import duckdb
+
+from orders_pipeline.inventory import rules
+from orders_pipeline.kernel.faults import Usage
+from orders_pipeline.kernel.home import Home
+from orders_pipeline.kernel.warehouse import open_published
+
+UNASSIGNED = "unassigned"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asks for. `own` is the number of a hold or an order whose claim is left out: it is the asker's own."""
+
+    lines: Sequence[tuple[str, Decimal]]
+    by: date | None
+    policy: rules.Policy
+    warehouse_id: str | None = None
+    own: str | None = None
+
+
+def promise(home: Home, request: Request) -> dict[str, Any]:
+    """The promise of each warehouse, and of all of them together where the goods may be split.
+
+    One line is promised by its quantity; several lines are one basket, which leaves complete. Raises Usage for goods
+    no table knows, a hold nobody has, a day before today.
+    """
+    if not home.published_database.exists():
+        raise Usage(f"nothing is published in {home.root} yet; start with `orders-pipeline run`")
+    with open_published(home) as connection:
+        kits = _kits(connection)
+        lines = [(sku, quantity) for sku, quantity in request.lines if quantity]
+        if not lines or any(quantity < 0 for _, quantity in lines):
+            raise Usage("give each --sku its --quantity, above 0")
+        single = len(lines) == 1
+        per_set = rules.components([(lines[0][0], Decimal(1))] if single else lines, kits)
+        per_set = {sku: each for sku, each in per_set.items() if _is_stocked(connection, sku)}
+        wanted = lines[0][1] if single else Decimal(1)
+        by_place = _by_place(connection, per_set, request)
+    today = min((days[0][0] for days in by_place.values()), default=None)
+    requested = request.by or today or date.max
+    if today is not None and requested < today:
+        raise Usage(f"{requested} is before {today}, the day of the published figures")
+    if not per_set:
+        return {"requested_on": str(request.by or "any day"), "unlimited": True, "warehouses": {}, "all_warehouses": None}
+    return {
+        "requested_on": str(requested),
+        "unlimited": False,
+        "warehouses": {
+            place: _shown(rules.promise(days, wanted, requested, request.policy), days, requested)
+            for place, days in sorted(by_place.items())
+        },
+        "all_warehouses": _shown(
+            rules.promise(_together(by_place), wanted, requested, request.policy), _together(by_place), requested
+        ),
+    }
+
+
+def _shown(found: rules.Promise, days: rules.Availability, requested: date) -> dict[str, Any]:
+    there = [signed for day, signed in days if day <= requested]
+    return {
+        "available_qty": max(Decimal(0), there[-1]) if there else Decimal(0),
+        "deliveries": [{"day": str(day), "quantity": quantity} for day, quantity in found.deliveries],
+        "short_qty": found.short,
+    }
+
+
+def _kits(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, Decimal]]:
+    kits: dict[str, dict[str, Decimal]] = defaultdict(dict)
+    for kit, component, each in connection.execute(
+        "SELECT kit_sku, component_sku, component_quantity FROM inventory.kit_components"
+    ).fetchall():
+        kits[kit][component] = each
+    return kits
+
+
+def _is_stocked(connection: duckdb.DuckDBPyConnection, sku: str) -> bool:
+    found = connection.execute("SELECT is_stocked FROM orders.products WHERE sku = ?", [sku]).fetchall()
+    known = connection.execute("SELECT count(*) FROM inventory.atp WHERE sku = ?", [sku]).fetchall()[0][0]
+    if not found and not known:
+        raise Usage(f"no table knows the goods {sku}")
+    return found[0][0] if found else True
+
+
+def _by_place(
+    connection: duckdb.DuckDBPyConnection, per_set: dict[str, Decimal], request: Request
+) -> dict[str, list[tuple[date, Decimal]]]:
+    """Warehouse -> sets that can be promised from each day on, the asker's own claim left out."""
+    own = _own_claims(connection, request.own)
+    there: dict[str, dict[str, list[tuple[date, Decimal]]]] = defaultdict(dict)
+    for sku in per_set:
+        rows: dict[tuple[str, str, Decimal], list[tuple[date, Decimal, Decimal]]] = defaultdict(list)
+        for place, owner, kept_back, *step in connection.execute(
+            "SELECT d.warehouse_id, d.owner, CASE WHEN a.is_active THEN a.safety_stock_qty ELSE 0 END, d.day, d.projected_qty, "
+            "d.atp_signed_qty FROM inventory.atp_by_day AS d JOIN inventory.atp AS a USING (owner, sku, warehouse_id) "
+            "WHERE d.sku = ? AND d.warehouse_id <> ? AND coalesce(d.warehouse_id = ?, TRUE) ORDER BY d.day",
+            [sku, UNASSIGNED, request.warehouse_id],
+        ).fetchall():
+            rows[place, owner, kept_back].append(tuple(step))
+        for (place, owner, kept_back), steps in rows.items():
+            free = rules.without_own(steps, kept_back, own.get((sku, place, owner), ()))
+            before = there[place].get(sku)
+            there[place][sku] = free if before is None else _sum([before, free])
+    horizon = {place: sorted({day for steps in of_sku.values() for day, _ in steps}) for place, of_sku in there.items()}
+    return {
+        place: [(day, Decimal(rules.sets({sku: _on(there[place][sku], day) for sku in per_set}, per_set) or 0)) for day in days]
+        for place, days in horizon.items()
+    }
+
+
+def _on(steps: Sequence[tuple[date, Decimal]], day: date) -> Decimal:
+    """What holds on a day: a row holds until the next."""
+    before = [signed for on, signed in steps if on <= day]
+    return before[-1] if before else Decimal(0)
+
+
+def _own_claims(
+    connection: duckdb.DuckDBPyConnection, own: str | None
+) -> dict[tuple[str, str, str], list[tuple[date | None, Decimal]]]:
+    """(SKU, warehouse, owner) -> (day due, quantity) of what the asker has claimed already."""
+    if own is None:
+        return {}
+    claims: dict[tuple[str, str, str], list[tuple[date | None, Decimal]]] = defaultdict(list)
+    for sku, place, owner, on, quantity in connection.execute(
+        "SELECT sku, warehouse_id, owner, due_on, quantity FROM inventory.reservations "
+        "WHERE document_id = ? AND kind IN ('hold', 'order')",
+        [own],
+    ).fetchall():
+        claims[sku, place, owner].append((on, quantity))
+    if not claims:
+        raise Usage(f"no hold or order '{own}' claims any stock (it may have expired)")
+    return claims
+
+
+def _together(by_place: dict[str, list[tuple[date, Decimal]]]) -> list[tuple[date, Decimal]]:
+    """All warehouses at once: what one lacks is not made up by another, so each counts from 0."""
+    return _sum([[(day, max(Decimal(0), signed)) for day, signed in steps] for steps in by_place.values()])
+
+
+def _sum(parts: Sequence[Sequence[tuple[date, Decimal]]]) -> list[tuple[date, Decimal]]:
+    days = sorted({day for steps in parts for day, _ in steps})
+    return [(day, sum((_on(steps, day) for steps in parts), Decimal(0))) for day in days]
+
+
+def text(found: dict[str, Any]) -> str:
+    """The promise for a person."""
+    if found["unlimited"]:
+        return "These goods are not kept in stock: any quantity can be promised."
+    lines = [f"requested for {found['requested_on']}"]
+    for place, one in [*found["warehouses"].items(), ("all warehouses, split", found["all_warehouses"])]:
+        parts = ", ".join(f"{d['quantity']:f} on {d['day']}" for d in one["deliveries"]) or "nothing"
+        short = f"; short of {one['short_qty']:f}" if one["short_qty"] else ""
+        lines.append(f"  {place:24} available {one['available_qty']:f}: {parts}{short}")
+    return "\n".join(lines)
+
+
+def lines_of(skus: Sequence[str], quantities: Sequence[Decimal]) -> list[tuple[str, Decimal]]:
+    """Pairs of the command's repeated options. Raises Usage when their numbers differ."""
+    if len(skus) != len(quantities):
+        raise Usage(f"{len(skus)} --sku and {len(quantities)} --quantity: each line needs both")
+    return list(zip(skus, quantities, strict=True))
