@@ -161,9 +161,7 @@ def _quarantine_commands(quarantine: argparse.ArgumentParser) -> None:
 
 
 def _promise_options(promise: argparse.ArgumentParser) -> None:
-    promise.add_argument(
-        "--sku", action="append", required=True, help="goods or bundle; several lines are one basket"
-    )
+    promise.add_argument("--sku", action="append", required=True, help="goods or bundle; several lines are one basket")
     promise.add_argument("--quantity", action="append", required=True, type=_number, help="pieces, one for each --sku")
     promise.add_argument("--by", type=_day, metavar="DAY", help="day asked for (default: the day of the figures)")
     promise.add_argument(
