@@ -89,6 +89,7 @@ class Entity:
     optional: tuple[str, ...]
     family: tuple[str, ...] = ()
     meanings: Mapping[str, str] = field(default_factory=dict)
+    repeated_rows: str = "duplicate"
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -273,6 +274,7 @@ def _entities(spec: Mapping[str, Any], fields: Mapping[str, Field]) -> Iterator[
             tuple(e.get("optional", ())),
             tuple(e.get("family", ())),
             e.get("fields", {}),
+            e.get("repeated_rows", "duplicate"),
         )
         for column in entity.fields:
             if entity.meanings.get(column, column) not in fields:
@@ -293,7 +295,7 @@ def _standard_sources(entities: Mapping[str, Entity]) -> Iterator[Source]:
             columns,
             entity.required,
             (block,),
-            {"source": STANDARD_PREFIX + entity.name},
+            {"source": STANDARD_PREFIX + entity.name, "repeated_rows": entity.repeated_rows},
         )
 
 
