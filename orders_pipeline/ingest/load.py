@@ -336,8 +336,8 @@ def _check_required(source: Source, mapper: Mapper) -> None:
     """A file without the column of a required field cannot give one good row: it is refused whole."""
     for block in mapper.source.blocks:
         entity = mapper.dictionary.entities[block.entity]
-        asked = block.where.get("present", ())
-        if any(h not in mapper.binding for h in ([asked] if isinstance(asked, str) else asked)):
+        asked = [block.where.get(key, ()) for key in ("present", "nonzero")]
+        if any(h not in mapper.binding for given in asked for h in ([given] if isinstance(given, str) else given)):
             continue  # it asks for a column that is not there, so it takes no row
         for name in entity.required:
             if name in source.optional_fields or mapper.constants.get(name) is not None:
