@@ -41,7 +41,9 @@ def export_raw(connection: duckdb.DuckDBPyConnection, tables: Iterable[str], raw
 
 def export_rows(rows: pa.Table, model: Model, folder: Path) -> None:
     """Write what a model's function has made as one of the Parquet folders of `SparkEngine.run`."""
-    with duckdb.connect(config={"TimeZone": "UTC"}) as connection:
+    with duckdb.connect() as connection:
+        # Not as a setting of connect(): zones are known only once the connection is there.
+        connection.execute("SET TimeZone = 'UTC'")
         connection.register("rows_made", rows)
         _export(connection, typed(model, "rows_made"), folder)
 
