@@ -93,6 +93,12 @@ def make_parser() -> argparse.ArgumentParser:
     channel = _command(commands, "channel", "the sources of the dictionary", None, home=False)
     inner = channel.add_subparsers(dest="action", required=True, metavar="ACTION")
     _json(_plain(inner, "list", "every known source with its channel and entities", _channel_list))
+    suggest = _plain(inner, "suggest", "propose a source description for a file of an unknown platform", _channel_suggest)
+    suggest.epilog = "example: orders-pipeline channel suggest orders.csv --channel kuaishou --out kuaishou_orders.yml"
+    suggest.add_argument("file", type=Path, help="a file as the platform gives it")
+    suggest.add_argument("--out", type=Path, help="write the YAML here (default: print it)")
+    suggest.add_argument("--channel", help="code of the channel (default: made of the file's name)")
+    _json(suggest)
     check = _plain(inner, "check", "check a source description before it is added", _channel_check)
     check.add_argument("file", type=Path, nargs="?", help="a source YAML; without one: words nobody has mapped")
     _home_option(check)
@@ -381,6 +387,24 @@ def _channel_unmapped(options: argparse.Namespace) -> int:
     _print_json(rows) if options.json else print(
         table(rows, ("source", "field", "raw_value", "value_count", "path", "row_number")) if rows else "every word is mapped"
     )
+    return 0
+
+
+def _channel_suggest(options: argparse.Namespace) -> int:
+    from orders_pipeline.ingest import suggest
+
+    found = suggest.suggest(options.file, channel=options.channel)
+    proposal = suggest.as_json(found)
+    if options.out:
+        if options.out.exists():
+            raise Usage(f"{options.out} exists already; a proposal does not overwrite it")
+        options.out.write_text(proposal["yaml"], encoding="utf-8")
+    if options.json:
+        _print_json(proposal)
+    elif options.out:
+        print(suggest.summary(found, options.out))
+    else:
+        print(proposal["yaml"], end="")
     return 0
 
 

@@ -49,6 +49,8 @@ REPEAT_NUMBER = "repeat_number"
 #: What the place of a file may say of all its rows: field -> key in the source and of a landing folder (`courier=zto/`).
 PLACE_FIELDS = {"shop_id": "shop", "account": "account", "courier_code": "courier", "warehouse_id": "warehouse", "owner": "owner"}
 DECLARED_ZONE = "declared"
+#: Stands where `channel suggest` asks and a person has to answer.
+OPEN = "?"
 
 
 class DictionaryError(Usage):
@@ -312,6 +314,11 @@ def parse_source(spec: Mapping[str, Any], fields: Mapping[str, Field], entities:
         raise DictionaryError(f"{origin}: '{zone}' is no IANA time zone; write e.g. Asia/Shanghai")
     if zone != DECLARED_ZONE:
         ZoneInfo(zone)
+    for key, value in spec.items():
+        if value == OPEN:
+            raise DictionaryError(
+                f"{origin}: '{key}' is left open ('{OPEN}'); write its value, the comments of the file say what is asked"
+            )
     columns = {h: tuple([a] if isinstance(a, str) else a) for h, a in (spec.get("columns") or {}).items()}
     blocks = tuple(_blocks(spec.get("entities") or {}, fields, entities, columns, origin))
     source = Source(

@@ -1,0 +1,380 @@
+"""From names, cells and relations to a proposal: which entity the rows are, and which column feeds which field, how surely.
+
+For every (column, field) the evidence is summed as log-odds. A column's fields compete with one another and with "no field
+takes this"; a field's columns compete among themselves. What is left after both is the confidence. The fields of an entity
+are then dealt out by the assignment with the highest total, so that one column's second-best field may be another's best.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from orders_pipeline.ingest.suggest.assign import assign
+from orders_pipeline.ingest.suggest.evidence import IMPOSSIBLE, related, shape
+from orders_pipeline.ingest.suggest.names import Named, Names, Slot
+from orders_pipeline.ingest.suggest.profile import Column, Profile
+from orders_pipeline.ingest.suggest.relations import Relations
+
+#: A field is proposed from this confidence on, listed as a candidate from the second one on.
+PROPOSED, CANDIDATE = 0.6, 0.15
+#: Scores of two readings this far apart: one is 2.7 times as probable as the other.
+READING_SPREAD = 0.9
+#: Log-odds of a name: STEEPNESS × (likeness - EVEN). At EVEN it says neither yes nor no.
+STEEPNESS, EVEN = 11.0, 0.58
+#: What a file of each kind consists of. Orders with their lines in one file are a kind of their own.
+MODELS: tuple[tuple[str, ...], ...] = (
+    ("orders",),
+    ("orders", "order_lines"),
+    ("order_lines",),
+    ("payments",),
+    ("shipments",),
+    ("tracking",),
+    ("inventory_snapshots",),
+    ("inventory_movements",),
+    ("returns",),
+    ("inbound",),
+    ("products",),
+    ("reviews",),
+    ("buyers",),
+    ("promotions",),
+    ("courier_rates",),
+    ("warehouses",),
+    ("categories",),
+    ("postcodes",),
+)
+#: Written beside another field by themselves, or said once for the whole file.
+_GIVEN = frozenset({"courier_name", "exported_at", "raw_channel_order_id", "channel"})
+#: What several columns may feed: the first that is filled counts; fees are added up, parts of an address joined.
+SEVERAL = frozenset({"amount:fee", "sku", "buyer_phone", "address", "province", "raw_status", "occurred_at"})  # fmt: skip
+#: Fields whose columns say much the same: the surest is taken without looking at the others.
+_EITHER = frozenset(
+    {
+        "warehouse_id",
+        "buyer_account",
+        "courier_code",
+        "location",
+        "description",
+        "product_title",
+        "status_code",
+        "counted_at",
+        "payment_id",
+        "platform_txn_id",
+        "shop_id",
+        "buyer_name",
+    }
+)
+#: Fields one column may feed together; they do not compete for it.
+_TOGETHER = ({"status", "line_status"}, {"sku", "product_title"}, {"sub_order_id", "line_no"}, {"payment_id", "platform_txn_id"},
+    {"address", "province", "city", "district"}, {"amount", "amount:credit", "amount:debit"},
+    {"list_price", "unit_price"})  # fmt: skip
+_PAYMENT_ROLES = ("amount:credit", "amount:debit", "amount:fee", "amount:direction")
+#: Fields whose lack makes an entity improbable even where the standard can do without.
+_TELLING = {
+    "returns": ("return_id", "requested_at", "reason", "refund_amount"),
+    "payments": ("payment_id", "amount", "occurred_at"),
+    "tracking": ("waybill_id", "occurred_at", "description"),
+    "shipments": ("outbound_id", "sku", "quantity"),
+    "inventory_snapshots": ("sku", "on_hand_qty"),
+    "inventory_movements": ("movement_id", "sku", "quantity", "occurred_at"),
+    "inbound": ("inbound_id", "sku", "quantity"),
+}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A field a column may feed, how surely (0 … 1), and why."""
+
+    field: str
+    confidence: float
+    evidence: tuple[str, ...]
+
+
+@dataclass
+class Choice:
+    """What is proposed for one column: a field, an open question with its candidates, or nothing."""
+
+    column: Column
+    outcome: str
+    candidates: list[Candidate] = field(default_factory=list)
+
+    @property
+    def field(self) -> str | None:
+        return self.candidates[0].field if self.outcome == "proposed" else None
+
+    @property
+    def confidence(self) -> float:
+        return self.candidates[0].confidence if self.candidates else 0.0
+
+
+@dataclass
+class Reading:
+    """The file read as rows of these entities."""
+
+    entities: tuple[str, ...]
+    choices: list[Choice]
+    score: float
+    missing: list[str]
+
+    def columns_of(self, name: str) -> list[Column]:
+        """The columns proposed for a field, surest first."""
+        found = [c for c in self.choices if c.field == name]
+        return [c.column for c in sorted(found, key=lambda c: (-c.confidence, c.column.index))]
+
+
+def readings(names: Names, profile: Profile, relations: Relations, title: str = "") -> list[Reading]:
+    """The file as each kind of file, best first. `title`: what file name, sheet and preamble say."""
+    cues = _cues(names, [c.name for c in profile.columns], title)
+    found = [_reading(names, profile, relations, model, cues) for model in MODELS]
+    found.sort(key=lambda r: -r.score)
+    _doubt(found)
+    return found
+
+
+def _doubt(found: list[Reading]) -> None:
+    """What is proposed is as sure as the readings that propose it: a field only orders have is no surer than the orders."""
+    best = found[0]
+    weights = [math.exp((r.score - best.score) / READING_SPREAD) for r in found]
+    total = sum(weights)
+    for place, choice in enumerate(best.choices):
+        listed = []
+        for candidate in choice.candidates:
+            name = candidate.field.partition(":")[0]
+            backed = sum(
+                w
+                / total
+                * max((k.confidence for k in r.choices[place].candidates if k.field.partition(":")[0] == name), default=0.0)
+                for w, r in zip(weights, found, strict=True)
+            )
+            listed.append(replace(candidate, confidence=round(min(candidate.confidence, backed), 3)))
+        choice.candidates = listed
+        if choice.outcome == "proposed" and listed[0].confidence < PROPOSED:
+            choice.outcome = "unsure"
+    best.missing = sorted(f for f in best.missing if not any(c.field == f for c in best.choices))
+
+
+def _cues(names: Names, headers: Sequence[str], title: str) -> Mapping[str, float]:
+    """Entity -> how strongly single words of header and title speak for it."""
+    wording = names.wording
+    in_header = {c for h in headers for t in wording.tokens(h) for c in t.concepts}
+    in_title = {c for t in wording.tokens(title) for c in t.concepts}
+    score = {}
+    for entity, words in wording.spec["cues"].items():
+        score[entity] = sum(w * ((c in in_header) + 1.5 * (c in in_title)) for c, w in words.items())
+    return score
+
+
+def slots_of(names: Names, entities: Collection[str]) -> dict[str, list[Slot]]:
+    """Field (or role) -> the slots it stands for in these entities."""
+    slots: dict[str, list[Slot]] = {}
+    for entity in entities:
+        fields = list(names.dictionary.entities[entity].fields)
+        if entity == "payments":
+            fields += _PAYMENT_ROLES
+        for name in fields:
+            if name not in _GIVEN and not (name in ("shop_id", "account") and entity in ("orders", "order_lines")):
+                slots.setdefault(name, []).append((entity, name))
+    if "order_lines" in entities and "orders" in entities:
+        slots.pop("line_no", None)
+    if "status_code" in slots:
+        slots.pop("raw_status", None)
+    return slots
+
+
+def _reading(
+    names: Names, profile: Profile, relations: Relations, entities: tuple[str, ...], cues: Mapping[str, float]
+) -> Reading:
+    slots = slots_of(names, entities)
+    odds, reasons = _evidence(names, profile, slots)
+    confidence = _confidence(names, profile, entities, odds)
+    roles = _first_choice(confidence)
+    for column in profile.columns:
+        for name, places in slots.items():
+            for more, why in related(column, places[0], relations, roles):
+                if (column.index, name) in odds:
+                    odds[column.index, name] += more
+                    reasons[column.index, name].append(why)
+    _in_order(profile, relations, roles, odds, reasons)
+    confidence = _confidence(names, profile, entities, odds)
+    choices = _choose(profile, confidence, reasons)
+    return _judge(names, profile, entities, choices, cues)
+
+
+def _evidence(names: Names, profile: Profile, slots: Mapping[str, list[Slot]]):
+    odds: dict[tuple[int, str], float] = {}
+    reasons: dict[tuple[int, str], list[str]] = {}
+    prefix = _common_prefix([c.name for c in profile.columns if c.name.strip()])
+    for column in profile.columns:
+        known = dict(names.scores(column.name)) if column.name.strip() else {}
+        if prefix and column.name.startswith(prefix) and column.name != prefix:
+            for slot, named in names.scores(column.name[len(prefix) :]).items():
+                if slot not in known or named.score > known[slot].score:
+                    known[slot] = named
+        for name, places in slots.items():
+            named = max((known[p] for p in places if p in known), key=lambda n: n.score, default=None)
+            if named is None:
+                continue
+            cells, why = shape(names, profile, column, places[0])
+            total = STEEPNESS * (named.score - EVEN) + cells + _whole_or_part(names, column, name, slots)
+            if cells > IMPOSSIBLE and total > -4.0:
+                odds[column.index, name] = total
+                reasons[column.index, name] = [_named(named), why]
+    return odds, reasons
+
+
+def _whole_or_part(names: Names, column: Column, name: str, slots: Mapping[str, list[Slot]]) -> float:
+    """A quantity beside lines is the line's unless its name says total; a status is the order's unless its name says line."""
+    if name == "line_status" and "status" in slots:
+        parts = {"line", "sub", "goods", "sku"}
+        return 0.0 if any(parts & t.concepts for t in names.wording.tokens(column.name)) else -6.0
+    if name not in ("quantity", "item_quantity"):
+        return 0.0
+    total = any("total" in t.concepts for t in names.wording.tokens(column.name))
+    if name == "quantity":
+        return -2.0 if total and "item_quantity" in slots else 0.0
+    return 0.0 if total else -6.0 if "quantity" in slots else -1.0
+
+
+def _common_prefix(headers: Sequence[str]) -> str:
+    """A first word nearly all names share (`review_score`, `review_title` …): it tells them apart from nothing."""
+    first: dict[str, int] = {}
+    for header in headers:
+        match = re.match(r"[A-Za-z]+[_. -]", header)
+        if match:
+            first[match[0]] = first.get(match[0], 0) + 1
+    best = max(first, key=lambda p: first[p], default="")
+    return best if best and len(headers) >= 3 and first[best] >= 0.6 * len(headers) else ""
+
+
+def _named(named: Named) -> str:
+    return f"name like '{named.phrase}' ({named.origin}) {named.score:.2f}"
+
+
+def _confidence(
+    names: Names, profile: Profile, entities: Collection[str], odds: Mapping[tuple[int, str], float]
+) -> dict[tuple[int, str], float]:
+    """Log-odds to shares: what a column gives a field after its other fields, and the field's other columns, had theirs."""
+    unneeded = {}
+    for column in profile.columns:
+        other = names.unneeded(column.name, entities) if column.name.strip() else 0.0
+        unneeded[column.index] = max(0.0, STEEPNESS * (other - EVEN) + 0.6)
+    by_column: dict[int, dict[str, float]] = {}
+    by_field: dict[str, dict[int, float]] = {}
+    for (index, name), value in odds.items():
+        by_column.setdefault(index, {})[name] = value
+        by_field.setdefault(name, {})[index] = value
+    found = {}
+    for (index, name), value in odds.items():
+        rivals = [v for n, v in by_column[index].items() if n != name and not any({n, name} <= group for group in _TOGETHER)]
+        mine = math.exp(value)
+        share = mine / (mine + math.exp(unneeded[index]) + sum(math.exp(v) for v in rivals))
+        if name not in SEVERAL:
+            # Another column wants the field too, as far as no better field waits for that column.
+            contest = sum(math.exp(v) * _free(i, name, by_column, unneeded) for i, v in by_field[name].items() if i != index)
+            share *= mine / (mine + contest)
+        found[index, name] = share
+    return found
+
+
+def _free(index: int, name: str, by_column: Mapping[int, Mapping[str, float]], unneeded: Mapping[int, float]) -> float:
+    mine = math.exp(by_column[index][name])
+    return mine / (mine + math.exp(unneeded[index]) + sum(math.exp(v) for n, v in by_column[index].items() if n != name))
+
+
+def _first_choice(confidence: Mapping[tuple[int, str], float]) -> dict[int, str]:
+    best: dict[int, tuple[float, str]] = {}
+    for (index, name), value in confidence.items():
+        if value >= 0.3 and (index not in best or value > best[index][0]):
+            best[index] = (value, name)
+    return {i: n for i, (_, n) in best.items()}
+
+
+_SEQUENCE = ("created_at", "paid_at", "shipped_at", "completed_at")
+
+
+def _in_order(profile: Profile, relations: Relations, roles: Mapping[int, str], odds, reasons) -> None:
+    """created ≤ paid ≤ shipped ≤ completed: backs those that keep the order, doubts those that break it."""
+    places = {name: i for i, name in roles.items() if name in _SEQUENCE}
+    for earlier, later in ((a, b) for i, a in enumerate(_SEQUENCE) for b in _SEQUENCE[i + 1 :]):
+        if earlier not in places or later not in places:
+            continue
+        share = relations.before.get((places[earlier], places[later]))
+        if share is None:
+            continue
+        for name in (earlier, later):
+            key = (places[name], name)
+            if share >= 0.95:
+                odds[key] += 0.25
+                reasons[key].append(f"{earlier} ≤ {later} in {share:.0%} of rows")
+            elif share < 0.5:
+                odds[key] -= 1.5
+                reasons[key].append(f"{earlier} ≤ {later} in only {share:.0%} of rows")
+
+
+def _choose(profile: Profile, confidence: Mapping[tuple[int, str], float], reasons: Mapping) -> list[Choice]:
+    fields = sorted({name for _, name in confidence})
+    wanted = [f for f in fields if f not in SEVERAL]
+    gain = [[max(0.0, confidence.get((c.index, name), 0.0) - 0.05) for c in profile.columns] for name in wanted]
+    dealt = assign(gain)
+    given: dict[int, str] = {}
+    for name, place in zip(wanted, dealt, strict=True):
+        if place is not None:
+            given[profile.columns[place].index] = name
+    for (index, name), value in sorted(confidence.items(), key=lambda item: -item[1]):
+        if name in SEVERAL and value > confidence.get((index, given.get(index, "")), 0.0):
+            given[index] = name
+    if not any(n == "amount:debit" and confidence[i, n] >= CANDIDATE for i, n in given.items()):
+        # Income without a column for what goes out is simply the amount.
+        for index in [i for i, n in given.items() if n == "amount:credit"]:
+            given[index] = "amount"
+            confidence = {**confidence, (index, "amount"): confidence[index, "amount:credit"]}
+            reasons.setdefault((index, "amount"), reasons[index, "amount:credit"])
+    choices = []
+    for column in profile.columns:
+        index = column.index
+        ranked = sorted(((v, n) for (i, n), v in confidence.items() if i == index and v >= CANDIDATE), reverse=True)
+        mine = given.get(index)
+        ranked.sort(key=lambda pair: (pair[1] != mine, -pair[0]))
+        listed = [Candidate(n, round(v, 3), tuple(reasons[index, n])) for v, n in ranked[:3]]
+        sure = bool(listed) and listed[0].field == mine and listed[0].confidence >= PROPOSED
+        outcome = "proposed" if sure else "unsure" if listed else "not needed"
+        choices.append(Choice(column, outcome, listed))
+    return choices
+
+
+def _judge(
+    names: Names, profile: Profile, entities: tuple[str, ...], choices: list[Choice], cues: Mapping[str, float]
+) -> Reading:
+    """How well a file fits a kind: the fields it gives, those it owes, and the words that speak for it."""
+    best: dict[str, float] = {}
+    for choice in choices:
+        if choice.candidates:
+            top = choice.candidates[0]
+            best[top.field] = max(best.get(top.field, 0.0), top.confidence)
+    if "amount:credit" in best:
+        best["amount"] = max(best.get("amount", 0.0), best["amount:credit"])
+    required = {f for e in entities for f in names.dictionary.entities[e].required}
+    required -= {"channel", "shop_id", "account", "currency", "warehouse_id", "courier_code"}
+    telling = {f for e in entities for f in _TELLING.get(e, ())}
+    score = 0.0
+    for name, value in best.items():
+        score += value * (2.0 if name in required else 1.6 if name in telling else 1.0)
+    if (
+        "quantity" in required
+        and best.get("sku", 0.0) >= CANDIDATE
+        and best.get("sub_order_id", best.get("line_no", 0.0)) >= CANDIDATE
+    ):
+        required.discard("quantity")  # a row for every piece
+    missing = sorted(f for f in required if best.get(f, 0.0) < CANDIDATE)
+    score -= 2.0 * len(missing) + sum(1.2 for f in telling if best.get(f, 0.0) < CANDIDATE and f not in missing)
+    score += max(cues.get(e, 0.0) for e in entities)
+    owed = sorted(f for f in required if not any(c.field == f for c in choices))
+    return Reading(entities, choices, round(score, 3), owed)
+
+
+def explained(reading: Reading) -> Iterator[tuple[str, str, float]]:
+    """(column name, outcome or field, confidence) of every column, in file order."""
+    for choice in reading.choices:
+        yield choice.column.name, choice.field or choice.outcome, choice.confidence

@@ -1,0 +1,114 @@
+"""What the columns of a file say about one another: sums, products, order of times, and what repeats within an order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any
+
+import duckdb
+
+from orders_pipeline.ingest.suggest.profile import SAMPLE, Column, Profile
+
+#: A relation counts when it holds in this share of at least so many rows that are not trivially equal (zero, or times one).
+HOLDS = 0.95
+ROWS_MIN = 3
+_MONEY_MAX = 14
+RELATED_ROWS = 400
+UNIT = 10_000
+
+
+@dataclass
+class Relations:
+    """Indexes of columns. `products`: (price, quantity, amount). `sums`: (parts …, whole). `differences`: (whole, less, rest).
+
+    `before[a, b]`: share of rows with both times in which a is not after b. `keys`: columns that are filled and unique.
+    `constant_in[key]`: columns that have one value in all rows of a key, for a key that repeats.
+    """
+
+    products: list[tuple[int, int, int]] = field(default_factory=list)
+    sums: list[tuple[int, ...]] = field(default_factory=list)
+    before: dict[tuple[int, int], float] = field(default_factory=dict)
+    constant_in: dict[int, frozenset[int]] = field(default_factory=dict)
+    exclusive: set[frozenset[int]] = field(default_factory=set)
+
+
+def find_relations(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Relations:
+    """All relations of a profiled file; nothing is claimed from fewer than `ROWS_MIN` telling rows."""
+    found = Relations()
+    money = [c for c in profile.columns if _is_amount(c, profile.decimal)]
+    telling = sorted((c for c in money if c.distinct > 1), key=lambda c: -c.distinct)[:_MONEY_MAX]
+    counts = [c for c in money if c.share("integer") >= 0.95][:_MONEY_MAX]
+    values = _numbers(connection, profile, {c.index for c in (*telling, *counts, *money[: 2 * _MONEY_MAX])})
+    for price in telling:
+        for quantity in counts:
+            for amount in telling:
+                members = (price.index, quantity.index, amount.index)
+                if len(set(members)) == 3:
+                    p, q, a = (values[i] for i in members)
+                    if _holds(abs(p * q - a * UNIT) < UNIT * UNIT // 100, (q > UNIT) & (p != 0)):
+                        found.products.append(members)
+    for whole in telling:
+        for one, two in combinations([c for c in telling if c is not whole], 2):
+            a, b, w = values[one.index], values[two.index], values[whole.index]
+            if _holds(a + b == w, (a != 0) & (b != 0)):
+                found.sums.append((one.index, two.index, whole.index))
+    for one, two in combinations([c for c in money if c.count and c.index in values], 2):
+        a, b = values[one.index], values[two.index]
+        if _holds((a == 0) | (b == 0), (a != 0) | (b != 0), share=1.0):
+            found.exclusive.add(frozenset((one.index, two.index)))
+    _times(connection, profile, found)
+    return found
+
+
+def _numbers(connection: duckdb.DuckDBPyConnection, profile: Profile, indexes: set[int]) -> dict[int, Any]:
+    """Column index -> its numbers in the first rows, exact, in ten-thousandths; blank is zero."""
+    if not indexes:
+        return {}
+    number = "number_comma" if profile.decimal == "comma" else "number"
+    listed = ", ".join(f"coalesce(CAST({number}(c{i}) * {UNIT} AS BIGINT), 0) AS c{i}" for i in sorted(indexes))
+    found = connection.execute(f"SELECT {listed} FROM {SAMPLE} ORDER BY r LIMIT {RELATED_ROWS}").fetchnumpy()
+    return {i: found[f"c{i}"] for i in indexes}
+
+
+def _holds(true: Any, telling: Any, share: float | None = None) -> bool:
+    asked = int(telling.sum())
+    return asked >= ROWS_MIN and int((true & telling).sum()) / asked >= (share or HOLDS)
+
+
+def _is_amount(column: Column, decimal: str | None) -> bool:
+    numeric = max(column.share("number"), column.share("comma") if decimal == "comma" else 0.0)
+    if decimal == "comma":
+        numeric = max(numeric, column.share("comma") + column.share("integer"))
+    return column.count > 0 and numeric >= 0.95 and column.share("long_digits") < 0.2 and column.share("phone") < 0.9
+
+
+def _times(connection: duckdb.DuckDBPyConnection, profile: Profile, found: Relations) -> None:
+    times = [c for c in profile.columns if c.count and c.share("iso") >= 0.9][:16]
+    pairs = [(a, b) for a in times for b in times if a is not b]
+    if not pairs:
+        return
+    listed = ", ".join(f"instant({c.handle}) AS {c.handle}" for c in times)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {SAMPLE}_times AS SELECT {listed} FROM {SAMPLE} LIMIT {RELATED_ROWS}")
+    asked = ", ".join(f"[count(*) FILTER ({a.handle} <= {b.handle}), count({a.handle} = {b.handle})]" for a, b in pairs)
+    answers = connection.execute(f"SELECT {asked} FROM {SAMPLE}_times").fetchall()[0]
+    for (a, b), (held, seen) in zip(pairs, answers, strict=True):
+        if seen >= ROWS_MIN:
+            found.before[a.index, b.index] = held / seen
+
+
+def constant_within(connection: duckdb.DuckDBPyConnection, profile: Profile, key: int) -> tuple[int, frozenset[int]]:
+    """(keys with several rows, columns that have one value in all rows of each such key).
+
+    Rows that leave the cell blank do not count against a column: some platforms fill an order's cells on its first row only.
+    """
+    differs = ", ".join(f"max(d{c.index})" for c in profile.columns)
+    inner = ", ".join(f"count(DISTINCT {c.handle}) AS d{c.index}" for c in profile.columns)
+    answers = connection.execute(
+        f"SELECT count(*), {differs} FROM (SELECT {inner} FROM {SAMPLE} WHERE c{key} IS NOT NULL "
+        f"GROUP BY c{key} HAVING count(*) > 1)"
+    ).fetchall()[0]
+    groups = answers[0]
+    if not groups:
+        return 0, frozenset()
+    return groups, frozenset(c.index for c, most in zip(profile.columns, answers[1:], strict=True) if (most or 0) <= 1)

@@ -1,0 +1,288 @@
+"""From a reading of a file to the rules of a source: which column, sum, sign or value map makes each field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orders_pipeline.ingest.suggest import words
+from orders_pipeline.ingest.suggest.names import Names
+from orders_pipeline.ingest.suggest.profile import Column, Profile
+from orders_pipeline.ingest.suggest.propose import Reading
+from orders_pipeline.ingest.suggest.relations import Relations
+
+_MONEY = (
+    "list_amount",
+    "merchant_discount_amount",
+    "platform_discount_amount",
+    "freight_amount",
+    "payable_amount",
+    "paid_amount",
+    "refunded_amount",
+)
+_AGGREGATES = {
+    "created_at": "min",
+    "paid_at": "min",
+    "promised_ship_at": "min",
+    "shipped_at": "max",
+    "completed_at": "max",
+    "status": "least_advanced",
+}
+_STAGES = (("cancelled_at", "cancelled"), ("completed_at", "completed"), ("shipped_at", "shipped"), ("paid_at", "paid"))
+#: Said once for the whole file when no column does.
+_PLACES = {"warehouse_id": "warehouse", "courier_code": "courier"}
+
+
+@dataclass
+class Rules:
+    """A source's rules and the questions they leave open. `columns`: handle -> column; `notes`: handle or field -> remark."""
+
+    columns: dict[str, Column] = field(default_factory=dict)
+    blocks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    open: list[str] = field(default_factory=list)
+    top: dict[str, Any] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def make_rules(
+    names: Names, profile: Profile, relations: Relations, reading: Reading, order_groups: tuple[int, frozenset[int]]
+) -> Rules:
+    """The rules that a reading amounts to. `order_groups`: see `relations.constant_within`, for the order number."""
+    return _Maker(names, profile, relations, reading, order_groups).make()
+
+
+class _Maker:
+    def __init__(
+        self, names: Names, profile: Profile, relations: Relations, reading: Reading, groups: tuple[int, frozenset[int]]
+    ) -> None:
+        self.names, self.profile, self.relations, self.reading = names, profile, relations, reading
+        self.repeated, self.constant = groups
+        self.rules = Rules()
+        self.handles: dict[str, list[str]] = {}
+        seen: set[str] = set()
+        for choice in sorted(reading.choices, key=lambda c: (-c.confidence, c.column.index)):
+            if (
+                choice.field and choice.column.name.strip() not in seen
+            ):  # of two columns with one name only the first can be named
+                seen.add(choice.column.name.strip())
+                known = self.handles.setdefault(choice.field, [])
+                stem = choice.field.removeprefix("amount:")
+                handle = stem if not known else f"{stem}_{len(known) + 1}"
+                known.append(handle)
+                self.rules.columns[handle] = choice.column
+
+    def make(self) -> Rules:
+        for entity in self.reading.entities:
+            fields: dict[str, Any] = {}
+            for name in self.names.dictionary.entities[entity].fields:
+                rule = self._field(entity, name)
+                if rule is not None:
+                    fields[name] = rule
+            block: dict[str, Any] = {"fields": fields}
+            if entity == "orders":
+                self._complete_order(fields)
+                if self._one("channel_order_id") and ("order_lines" in self.reading.entities or self.repeated):
+                    block = {"rows": "group", "group_by": self._one("channel_order_id"), "fields": fields}
+                    self._aggregate(fields)
+            self.rules.blocks[entity] = [block]
+            getattr(self, f"_{entity}", lambda block: None)(block)
+            self._ask(entity, fields)
+        if "orders" in self.reading.entities or "order_lines" in self.reading.entities:
+            self._discounts()
+        self._fill_down()
+        return self.rules
+
+    # ---- single fields
+
+    def _one(self, name: str) -> list[str]:
+        return self.handles.get(name, [])[:1]
+
+    def _field(self, entity: str, name: str) -> Any:
+        meaning = self.names.dictionary.field(entity, name)
+        handles = self.handles.get(name)
+        if name == "courier_name":
+            handles = self.handles.get("courier_code")
+        elif name == "line_status":
+            handles = handles or (self.handles.get("status") if self._varies("status") else None)
+        elif name == "item_quantity" and "order_lines" in self.reading.entities:
+            return None
+        elif entity == "order_lines" and name in _MONEY and self.repeated and handles and not self._varies(name):
+            return None  # the order's own amount, repeated on its rows
+        elif (
+            entity == "order_lines"
+            and name in ("payable_amount", "freight_amount")
+            and not self.repeated
+            and "orders" in self.reading.entities
+        ):
+            return None  # nothing in the file tells whether it is the line's or the order's: taken as the order's
+        if not handles:
+            return None
+        if meaning.vocabulary:
+            return self._coded(entity, name, handles[0])
+        if name == "raw_status" and self.handles.get("status"):
+            return {"concat": [*self._one("status"), *handles], "separator": " / "}
+        if name == "address" and len(handles) > 1:
+            return {"concat": sorted(handles, key=lambda h: self.rules.columns[h].index), "separator": " "}
+        return handles[0] if len(handles) == 1 else {"from": list(handles)}
+
+    def _coded(self, entity: str, name: str, handle: str) -> Any:
+        if name == "courier_code":
+            return handle  # the couriers' own vocabulary knows the names
+        column = self.rules.columns[handle]
+        found, unknown = words.meanings(self.names, (entity, name), column.words or column.samples)
+        guessed = [f"{m.word} like {m.like}" for m in found if m.like != m.word]
+        note = []
+        if guessed:
+            note.append("by likeness: " + "; ".join(guessed[:8]))
+        if unknown:
+            note.append("not understood, add them to the map: " + ", ".join(unknown[:12]))
+            self.rules.remarks.append(f"{column.name}: no standard word known for {', '.join(unknown[:12])}")
+        if not column.words and column.distinct:
+            note.append(f"{column.distinct} different words, only the most frequent were looked at")
+        if note:
+            self.rules.notes[f"{entity}.{name}"] = ". ".join(note)
+        return {"from": handle, "map": {m.word: m.code for m in found}}
+
+    def _varies(self, name: str) -> bool:
+        handles = self.handles.get(name)
+        return bool(handles) and bool(self.repeated) and self.rules.columns[handles[0]].index not in self.constant
+
+    # ---- orders and their lines
+
+    def _complete_order(self, fields: dict[str, Any]) -> None:
+        if "payable_amount" not in fields and self.handles.get("paid_amount"):
+            fields["payable_amount"] = self._one("paid_amount")[0]
+            self.rules.notes["orders.payable_amount"] = "the file only states what was paid; no other column is the amount due"
+        if "created_at" not in fields and self.handles.get("paid_at"):
+            fields["created_at"] = self._one("paid_at")[0]
+            self.rules.notes["orders.created_at"] = "the file has no time of creation; the time of payment stands in"
+        if "status" not in fields:
+            cases = [{"when": {"present": self._one(name)[0]}, "value": code} for name, code in _STAGES if self.handles.get(name)]
+            if cases:
+                fields["status"] = {"first_match": [*cases, {"value": "pending_payment"}]}
+                self.rules.notes["orders.status"] = "the file has no status; read off its times"
+
+    def _aggregate(self, fields: dict[str, Any]) -> None:
+        for name, rule in list(fields.items()):
+            source = (
+                name if self.handles.get(name) else {"payable_amount": "paid_amount", "created_at": "paid_at"}.get(name, name)
+            )
+            how = "sum" if name in _MONEY else _AGGREGATES.get(name)
+            if how and self._varies(source):
+                fields[name] = {**(rule if isinstance(rule, dict) else {"from": rule}), "aggregate": how}
+        if not self.repeated:
+            self.rules.remarks.append(
+                "no order of this file has several rows, so nothing shows whether an amount is the order's (repeated on its "
+                "rows) or the line's. Taken as the order's; a line's amount needs `aggregate: sum`"
+            )
+
+    def _order_lines(self, block: dict[str, Any]) -> None:
+        fields = block["fields"]
+        if "sku" not in fields and self.handles.get("product_title"):
+            fields["sku"] = self._one("product_title")[0]
+            self.rules.notes["order_lines.sku"] = "the file has no code of the goods; the title tells them apart"
+        elif isinstance(fields.get("sku"), str) and self.handles.get("product_title"):
+            fields["sku"] = {"from": [fields["sku"], self._one("product_title")[0]]}
+        if (
+            "quantity" not in fields
+            and self.handles.get("sku")
+            and (self.handles.get("sub_order_id") or self.handles.get("line_no"))
+        ):
+            fields["quantity"] = {"value": 1}
+            self.rules.notes["order_lines.quantity"] = "the file has no quantity: taken as one row for each piece"
+        if "list_amount" not in fields and self.handles.get("unit_price") and self.handles.get("quantity"):
+            fields["list_amount"] = {"product": [self._one("unit_price")[0], self._one("quantity")[0]], "rounding": "half_up"}
+
+    def _discounts(self) -> None:
+        blocks = []
+        for name, funder in (("merchant_discount_amount", "merchant"), ("platform_discount_amount", "platform")):
+            for handle in self._one(name):
+                fields: dict[str, Any] = {
+                    "channel_order_id": self._one("channel_order_id")[0] if self._one("channel_order_id") else None
+                }
+                if not fields["channel_order_id"]:
+                    return
+                lined = self._varies(name) or self.reading.entities == ("order_lines",)
+                if self.handles.get("sub_order_id") and lined:
+                    fields["sub_order_id"] = self._one("sub_order_id")[0]
+                if self.repeated and not lined:
+                    continue  # one discount of the order stands on each of its rows: as a row each it would count twice
+                fields |= {"funder": {"value": funder}, "scope": {"value": "line" if lined else "order"}}
+                fields |= {"description": {"value": self.rules.columns[handle].name.strip()}, "amount": {"absolute": handle}}
+                blocks.append({"where": {"nonzero": handle}, "fields": fields})
+        if blocks:
+            self.rules.blocks["discounts"] = blocks
+
+    def _fill_down(self) -> None:
+        """Order numbers blank after an order's first row."""
+        for handle in self._one("channel_order_id"):
+            column = self.rules.columns[handle]
+            lines = [self.rules.columns[h] for n in ("sku", "product_title", "quantity") for h in self._one(n)]
+            if column.filled < 0.95 and any(c.filled > column.filled + 0.1 for c in lines):
+                self.rules.top["fill_down"] = [handle]
+
+    # ---- money
+
+    def _payments(self, block: dict[str, Any]) -> None:
+        fields = block["fields"]
+        fields.pop("account", None)
+        if self.handles.get("account"):
+            self.rules.top["account"] = {"from": self._one("account")[0]}
+        credit, debit = self._one("amount:credit"), self._one("amount:debit")
+        if credit and debit:
+            fields["amount"] = {"credit": credit[0], "debit": debit[0]}
+        elif fields.get("amount"):
+            fields["amount"] = self._signed(fields["amount"])
+        if "payment_id" not in fields and self.handles.get("platform_txn_id"):
+            fields["payment_id"] = self._one("platform_txn_id")[0]
+        fees = [(h, self.rules.columns[h]) for h in self.handles.get("amount:fee", ()) if not self.rules.columns[h].blank]
+        if fees and "payment_id" in fields:
+            listed = [h for h, c in fees if c.share("negative") > 0.5 * (1 - _zero(c))]
+            amount: dict[str, Any] = {"sum": listed}
+            if not listed:  # positive figures of what is taken off; several have no sum with a sign turned
+                listed, amount = [fees[0][0]], {"negative": fees[0][0]}
+            left = [self.rules.columns[h].name for h, _ in fees if h not in listed]
+            if left:
+                self.rules.remarks.append(f"{', '.join(left)}: fees that are not booked yet; add a block for each, or a sum")
+            fee = {k: v for k, v in fields.items() if k not in ("kind", "amount", "description")}
+            fee |= {"kind": {"value": "fee"}, "amount": amount}
+            # A sum takes every row: no condition asks whether one of several columns holds something.
+            where = {"where": {"nonzero": listed[0]}} if len(listed) == 1 else {}
+            self.rules.blocks["payments"].append({**where, "fields": fee})
+
+    def _signed(self, handle: Any) -> Any:
+        column = self.rules.columns[handle] if isinstance(handle, str) else None
+        for way in self._one("amount:direction"):
+            minus = words.outgoing(self.rules.columns[way].words)
+            if column is not None and column.share("negative") < 0.02 and minus:
+                return {"from": handle, "sign": {"minus": {way: minus}}}
+        if column is not None and column.share("negative") < 0.02:
+            self.rules.remarks.append(
+                f"{column.name}: no amount is negative and no column says which way the money went; check refunds and fees"
+            )
+        return handle
+
+    # ---- what stays open
+
+    def _ask(self, entity: str, fields: Mapping[str, Any]) -> None:
+        supplied = {"channel", "shop_id", "account", "currency", *fields}
+        for name in self.names.dictionary.entities[entity].required:
+            if name in supplied or any(
+                q.startswith(f"{other}.{name} ") for q in self.rules.open for other in self.reading.entities
+            ):
+                continue
+            if name in _PLACES:
+                self.rules.top[_PLACES[name]] = {"default": "main"} if name == "warehouse_id" else "?"
+                continue
+            meaning = self.names.dictionary.field(entity, name)
+            candidates = [
+                f"{c.column.name} ({k.confidence:.2f})" for c in self.reading.choices for k in c.candidates if k.field == name
+            ]
+            told = f"candidates: {', '.join(candidates)}" if candidates else "no column is like it"
+            self.rules.open.append(f"{entity}.{name} ({meaning.en} / {meaning.zh}): {told}")
+
+
+def _zero(column: Column) -> float:
+    return sum(s.strip("0.,-") == "" for s in column.samples) / max(1, len(column.samples))
