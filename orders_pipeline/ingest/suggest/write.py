@@ -24,7 +24,7 @@ def _lines(found: Suggestion) -> Iterator[str]:
         f"# Proposed from {_plain(found.path.name)}: {found.kind}, {profile.table.encoding}, header on line {profile.header_line}, "
         f"{profile.rows} rows looked at."
     )
-    yield f"# {taken} of {len(profile.columns)} columns are taken. Read it, answer what is open, then `channel check` it."
+    yield f"# {taken} of {len(profile.columns)} columns are taken. Read it, answer what is open, then `channel check`."
     for question in [*found.questions, *rules.open]:
         yield from _wrapped("OPEN", question)
     for remark in [*found.notes, *rules.remarks]:
