@@ -70,7 +70,12 @@ def _makes(rule: Mapping) -> Iterator[str]:
         yield from _makes(rule["otherwise"])
 
 
-def _asked(where: Mapping) -> Iterator[str]:
+def _asked(where: Mapping | Sequence[Mapping]) -> Iterator[str]:
+    """The columns a condition (or one of several) looks at."""
+    if isinstance(where, list):
+        for one in where:
+            yield from _asked(one)
+        return
     for key, value in where.items():
         if key == "not":
             yield from _asked(value)

@@ -106,7 +106,9 @@ def _id(column: Column, slot: Slot) -> Reasoned:
     if column.share("email") > 0.5 or column.share("url") > 0.5:
         return -3.0, "addresses, not identifiers"
     if field == "sku":
-        return (-0.6, "long texts") if column.length > 40 else (0.3, "short codes")
+        if column.share("spaced") > 0.5 or column.share("cjk") > 0.8 or column.length > 40:
+            return -2.5, "texts, not codes"
+        return 0.3, "short codes"
     if field in _NAMED_IDS:
         return 0.0, "names or codes"
     if column.share("cjk") > 0.3:

@@ -53,6 +53,7 @@ _SHAPES = {
     "percent": r"regexp_full_match(x, '-?[\d.]+\s*%')",
     "cjk": r"regexp_matches(x, '[\x{4e00}-\x{9fff}]')",
     "currency": r"regexp_full_match(x, '[A-Za-z]{3}|人民币')",
+    "spaced": "contains(x, ' ')",
     "letters": r"NOT regexp_matches(x, '\d')",
 }
 

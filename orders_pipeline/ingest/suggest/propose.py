@@ -19,7 +19,7 @@ from orders_pipeline.ingest.suggest.profile import Column, Profile
 from orders_pipeline.ingest.suggest.relations import Relations
 
 #: A field is proposed from this confidence on, listed as a candidate from the second one on.
-PROPOSED, CANDIDATE = 0.6, 0.15
+PROPOSED, CANDIDATE = 0.62, 0.15
 #: Scores of two readings this far apart: one is 2.7 times as probable as the other.
 READING_SPREAD = 0.9
 #: Log-odds of a name: STEEPNESS × (likeness - EVEN). At EVEN it says neither yes nor no.
@@ -48,10 +48,11 @@ MODELS: tuple[tuple[str, ...], ...] = (
 #: Written beside another field by themselves, or said once for the whole file.
 _GIVEN = frozenset({"courier_name", "exported_at", "raw_channel_order_id", "channel"})
 #: What several columns may feed: the first that is filled counts; fees are added up, parts of an address joined.
-SEVERAL = frozenset({"amount:fee", "sku", "buyer_phone", "address", "province", "raw_status", "occurred_at"})  # fmt: skip
+SEVERAL = frozenset({"amount:fee", "sku", "buyer_phone", "address", "province", "raw_status"})  # fmt: skip
 #: Fields whose columns say much the same: the surest is taken without looking at the others.
 _EITHER = frozenset(
     {
+        "occurred_at",
         "warehouse_id",
         "buyer_account",
         "courier_code",

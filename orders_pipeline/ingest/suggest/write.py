@@ -21,10 +21,10 @@ def _lines(found: Suggestion) -> Iterator[str]:
     profile, rules = found.profile, found.rules
     taken = sum(c.outcome == "proposed" for c in found.reading.choices)
     yield (
-        f"# Proposed from {_plain(found.path.name)}: {found.kind}, {profile.table.encoding}, header on line {profile.header_line}, "
-        f"{profile.rows} rows looked at."
+        f"# Proposed from {_plain(found.path.name)}: {found.kind}, {profile.table.encoding}, header on line "
+        f"{profile.header_line}, {profile.rows} rows looked at."
     )
-    yield f"# {taken} of {len(profile.columns)} columns are taken. Read it, answer what is open, then `channel check`."
+    yield f"# {taken} of {len(profile.columns)} columns taken. Answer what is open, then run `channel check`."
     for question in [*found.questions, *rules.open]:
         yield from _wrapped("OPEN", question)
     for remark in [*found.notes, *rules.remarks]:
