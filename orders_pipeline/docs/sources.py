@@ -70,16 +70,17 @@ def _standard(known: Dictionary) -> list[str]:
 
 
 def _channels(known: Dictionary) -> list[str]:
-    keys = ("en", "zh", "timezone", "currency", "logistics_leg", "payment_leg")
+    keys = ("en", "zh", "timezone", "currency", "logistics_leg", "payment_leg", "subsidy_leg")
     return [
         "## Channels",
         "",
         "Logistics leg `order_export`: without a warehouse file, the order file's own word on shipping counts. "
-        "Payment leg `order_export`: without a bill, the order file's own amount counts.",
+        "Payment leg `order_export`: without a bill, the order file's own amount counts. "
+        "Subsidy leg `receipt`: the platform's part of a price may come inside the receipt.",
         "",
         *table(
-            ("channel", "name", "中文", "time zone", "currency", "logistics leg", "payment leg"),
-            ((code(name), *(spec[k] for k in keys)) for name, spec in known.channels.items()),
+            ("channel", "name", "中文", "time zone", "currency", "logistics leg", "payment leg", "subsidy leg"),
+            ((code(name), *(known.channel(name)[k] for k in keys)) for name in known.channels),
         ),
     ]
 

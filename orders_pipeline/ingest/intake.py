@@ -286,7 +286,7 @@ def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: D
     """What models read of the dictionary and the settings: channels, which statements restate which, accounts,
     the categories of fast movers, and numbers of days."""
     connection.execute("CREATE SCHEMA IF NOT EXISTS ref")
-    columns = ("timezone", "currency", "logistics_leg", "payment_leg")
+    columns = ("timezone", "currency", "logistics_leg", "payment_leg", "subsidy_leg")
     rows = ", ".join(
         "(" + ", ".join(literal(str(v)) for v in (code, *(dictionary.channel(code)[c] for c in columns))) + ")"
         for code in dictionary.channels

@@ -191,6 +191,22 @@ ret AS (
     GROUP BY c.order_guid
 ),
 
+-- Where the platform's part of a price comes inside the receipt and not under its own word, it is not paid too much.
+subsidies AS (
+    SELECT
+        o.order_guid,
+        coalesce(o.platform_discount_amount, 0) + coalesce(i.amount, 0) AS due_amount,
+        CASE
+            WHEN h.subsidy_leg = 'receipt' AND p.subsidy_amount = 0 AND p.paid_amount > o.due_amount
+                THEN least(p.paid_amount - o.due_amount, coalesce(o.platform_discount_amount, 0))
+            ELSE 0
+        END AS included_amount
+    FROM so AS o
+    LEFT JOIN pay AS p ON o.order_guid = p.order_guid
+    LEFT JOIN influencer_discounts AS i ON o.order_guid = i.order_guid
+    LEFT JOIN ref.channels AS h ON o.channel = h.channel
+),
+
 legs AS (
     SELECT
         coalesce(o.order_guid, p.order_guid, g.order_guid) AS order_guid,
@@ -242,9 +258,10 @@ legs AS (
             WHEN o.payment_leg = 'order_export' THEN o.claimed_refunded_amount
         END AS refunded_amount,
         CASE
-            WHEN coalesce(p.settlement_count, 0) > 0
-                THEN coalesce(p.subsidy_amount, 0) - coalesce(o.platform_discount_amount, 0) - coalesce(i.amount, 0)
+            WHEN coalesce(p.settlement_count, 0) > 0 OR s.included_amount > 0
+                THEN coalesce(p.subsidy_amount, 0) + s.included_amount - s.due_amount
         END AS subsidy_diff_amount,
+        coalesce(s.included_amount, 0) AS included_amount,
         CASE
             WHEN g.order_guid IS NOT NULL THEN g.shipped_qty
             WHEN o.logistics_leg = 'order_export' AND o.says_shipped THEN coalesce(o.ordered_qty, 0) - o.cancelled_qty
@@ -277,7 +294,7 @@ legs AS (
     FULL OUTER JOIN pay AS p ON o.order_guid = p.order_guid
     FULL OUTER JOIN log AS g ON coalesce(o.order_guid, p.order_guid) = g.order_guid
     LEFT JOIN ret AS r ON coalesce(o.order_guid, p.order_guid, g.order_guid) = r.order_guid
-    LEFT JOIN influencer_discounts AS i ON o.order_guid = i.order_guid
+    LEFT JOIN subsidies AS s ON o.order_guid = s.order_guid
     LEFT JOIN newest_exports AS n ON o.order_guid = n.order_guid AND n.newest_first = 1
     LEFT JOIN ref.channels AS c ON coalesce(p.channel, g.channel) = c.channel
     CROSS JOIN ref.channels AS d
@@ -316,7 +333,7 @@ measured AS (
         CASE
             WHEN NOT has_order THEN paid_amount
             WHEN paid_amount IS NULL AND NOT is_closed AND (says_paid OR shipped_qty > 0) THEN -due_amount
-            ELSE paid_amount - due_amount
+            ELSE paid_amount - included_amount - due_amount
         END AS amount_diff,
         subsidy_diff_amount,
         CASE WHEN has_order THEN ordered_qty ELSE 0 END AS ordered_qty,
