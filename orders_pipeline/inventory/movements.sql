@@ -129,7 +129,7 @@ after_count AS (
         b.occurred_at,
         b.reference_id,
         coalesce(i.quality_control_qty, 0) AS quality_control_qty,
-        coalesce(c.damaged_qty, 0) AS counted_damaged_qty,
+        greatest(0, coalesce(c.damaged_qty, 0)) AS counted_damaged_qty,
         c.next_change_at,
         b.file_id,
         b.row_number
@@ -144,22 +144,51 @@ after_count AS (
     WHERE c.counted_at IS NULL OR b.occurred_at > c.counted_at
 ),
 
--- What is written off and did not wait for inspection is what the last figure has as damaged, as long as that lasts.
-disposals AS (
+-- What is written off and did not wait for inspection is what is known as damaged, as long as that lasts; then it was on the shelf.
+-- Damage that adds goods adds damaged ones: it never makes anything sellable.
+damaged AS (
     SELECT
         sku_guid,
         owner,
         warehouse_id,
         movement_id,
-        -quantity + quality_control_qty AS disposed_qty,
-        counted_damaged_qty,
-        sum(-quantity + quality_control_qty) OVER (
-            PARTITION BY sku_guid, owner, warehouse_id
-            ORDER BY occurred_at ASC NULLS FIRST, movement_id ASC NULLS FIRST
-            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS disposed_so_far
+        occurred_at,
+        quantity - quality_control_qty AS flow,
+        counted_damaged_qty
     FROM after_count
-    WHERE kind = 'write_off' AND quantity < 0
+    WHERE (kind = 'write_off' AND quantity < 0) OR (kind = 'damage' AND quantity > 0)
+),
+
+damaged_levels AS (
+    SELECT
+        sku_guid,
+        owner,
+        warehouse_id,
+        movement_id,
+        occurred_at,
+        flow,
+        counted_damaged_qty + sum(flow) OVER (
+            PARTITION BY sku_guid, owner, warehouse_id
+            ORDER BY occurred_at ASC NULLS FIRST, flow DESC NULLS LAST, movement_id ASC NULLS FIRST
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS level
+    FROM damaged
+),
+
+damaged_short AS (
+    SELECT
+        sku_guid,
+        owner,
+        warehouse_id,
+        movement_id,
+        occurred_at,
+        flow,
+        greatest(0, -min(level) OVER (
+            PARTITION BY sku_guid, owner, warehouse_id
+            ORDER BY occurred_at ASC NULLS FIRST, flow DESC NULLS LAST, movement_id ASC NULLS FIRST
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        )) AS short_so_far
+    FROM damaged_levels
 ),
 
 disposed AS (
@@ -168,8 +197,11 @@ disposed AS (
         owner,
         warehouse_id,
         movement_id,
-        -greatest(0, least(disposed_qty, counted_damaged_qty - disposed_so_far + disposed_qty)) AS damaged_qty
-    FROM disposals
+        flow + short_so_far - coalesce(lag(short_so_far) OVER (
+            PARTITION BY sku_guid, owner, warehouse_id
+            ORDER BY occurred_at ASC NULLS FIRST, flow DESC NULLS LAST, movement_id ASC NULLS FIRST
+        ), 0) AS damaged_qty
+    FROM damaged_short
 ),
 
 -- Outbound lines after the figure, or after the first movement where there was never a figure.
@@ -324,11 +356,7 @@ SELECT
     END AS DECIMAL(18, 3)) AS on_hand_qty,
     CAST(a.quality_control_qty AS DECIMAL(18, 3)) AS quality_control_qty,
     CAST(CASE WHEN a.kind IN ('freeze', 'unfreeze') THEN a.quantity ELSE 0 END AS DECIMAL(18, 3)) AS frozen_qty,
-    -- Damage that adds goods adds damaged ones: it never makes anything sellable.
-    CAST(CASE
-        WHEN a.kind = 'damage' AND a.quantity > 0 THEN a.quantity
-        ELSE coalesce(d.damaged_qty, 0)
-    END AS DECIMAL(18, 3)) AS damaged_qty,
+    CAST(coalesce(d.damaged_qty, 0) AS DECIMAL(18, 3)) AS damaged_qty,
     CASE WHEN a.occurred_at > as_of() THEN least(a.occurred_at, coalesce(a.next_change_at, a.occurred_at)) ELSE a.next_change_at END
         AS next_change_at,
     a.file_id,

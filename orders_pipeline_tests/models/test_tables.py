@@ -113,6 +113,10 @@ def test_the_tables_that_decide_have_examples() -> None:
         "payments.transactions",
         "payments.allocations",
         "fulfilment.parcels",
+        "inventory.counts",
+        "inventory.movements",
+        "inventory.reservations",
+        "inventory.balances",
         "reconciliation.three_way_match",
         "reconciliation.exceptions",
     }
