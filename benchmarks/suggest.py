@@ -10,9 +10,10 @@ wrong   another field is proposed, or any field for a column that feeds none
 unsure  the column feeds a field and none is proposed
 
 The denominator is right + wrong + unsure: columns that feed something, and columns that wrongly got something. Columns that feed
-nothing and got nothing are no merit and are not counted. A column that only selects rows or a sign (`where`, `leave_out`) is right when
-proposed as what it decides, wrong when proposed as something else, and not counted otherwise. A column that the source leaves to another
-file of the platform (the order's time in a file of lines) is right when proposed as what that file's source makes of the same name.
+nothing and got nothing are no merit and are not counted. A column that selects rows or a sign (`where`, `leave_out`) is right when
+proposed as what it decides; one that does nothing else is wrong when proposed as something else, and not counted otherwise. A
+column that the source leaves to another file of the platform (the order's time in a file of lines) is right when proposed as what
+that file's source makes of the same name.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def truth_of(name: str, source: Source, header: Sequence[str]) -> Truth:
         if handle in bound:
             selects.setdefault(bound[handle], set()).update({"kind", "status", "raw_status"})
     frozen = {i: frozenset(f) for i, f in feeds.items()}
-    return Truth(name, source, tuple(header), frozen, {i: frozenset(f) for i, f in selects.items() if i not in frozen})
+    return Truth(name, source, tuple(header), frozen, {i: frozenset(f) for i, f in selects.items()})
 
 
 def _makes(rule: Mapping) -> Iterator[str]:
