@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orders_pipeline.ingest.read.encoding import DEFAULT_ENCODINGS, by_mark, line_too_long, nul_bytes
+from orders_pipeline.ingest.read.encoding import DEFAULT_ENCODINGS, by_mark, line_too_long, nul_bytes, unmarked_utf16
 from orders_pipeline.ingest.read.limits import DEFAULT, GIB, MIB, Limits
 from orders_pipeline.ingest.read.model import Dialect, Sniffed
 from orders_pipeline.kernel.faults import BadInput
@@ -82,7 +82,8 @@ def check_start(path: Path, size: int, limits: Limits = DEFAULT) -> None:
         return
     with path.open("rb") as stream:
         start = stream.read(limits.line_bytes + 1)
-    if by_mark(start[:4]) in (None, ("utf-8", 3)) and (nul := start.find(b"\0", 0, 4 * MIB)) >= 0:
+    wide = unmarked_utf16(start[:64]) or (by_mark(start[:4]) or ("",))[0].startswith("utf-16")
+    if not wide and (nul := start.find(b"\0", 0, 4 * MIB)) >= 0:
         raise nul_bytes(nul, start.count(b"\n", 0, nul) + 1)
     if b"\n" not in start and b"\r" not in start:
         raise line_too_long(limits.line_bytes, 1)
