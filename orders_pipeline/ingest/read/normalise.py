@@ -73,6 +73,13 @@ def normalise(
             remedy="delete it when there was nothing to export, else export it again",
         )
     header = table.header_cells(header_line)
+    if len(header) > table.limits.columns:
+        raise BadInput(
+            f"the header has {len(header):,} columns",
+            reason="too_wide",
+            row=header_line,
+            remedy="this is no list of rows; export only the columns that are needed",
+        )
     csv = NormalisedCsv(
         path=table.path,
         dialect=chosen,

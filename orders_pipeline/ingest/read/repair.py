@@ -10,11 +10,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import TextIO
 
-from orders_pipeline.ingest.read.limits import Limits
+from orders_pipeline.ingest.read.limits import MIB, Limits
 from orders_pipeline.ingest.read.model import BrokenRow, NormalisedCsv, Table
 from orders_pipeline.ingest.read.records import (
     Line,
@@ -33,6 +33,7 @@ _DETAILS = {
 }
 _BLANK_CELLS = ' \t\r\n\u3000"'
 _BLOCK_LINES = 1_000
+_BLOCK_CHARS = 4 * MIB
 
 
 @dataclass
@@ -140,7 +141,7 @@ def repair(table: Table, csv: NormalisedCsv, folder: Path, *, allow_short: bool 
 
 def _fill(copy: _Copy, lines: Iterator[Line]) -> None:
     ahead: deque[Line] = deque()
-    while block := list(islice(chain(_drain(ahead), lines), _BLOCK_LINES)):
+    while block := _block(chain(_drain(ahead), lines)):
         if not copy.verify and copy.plain(block):
             continue
         ahead.extendleft(reversed(block))
@@ -150,6 +151,17 @@ def _fill(copy: _Copy, lines: Iterator[Line]) -> None:
             copy.record(record)
             if record.last_line >= last:
                 break
+
+
+def _block(lines: Iterator[Line]) -> list[Line]:
+    """The next lines, so many that they still are small together: a thousand lines of 16 MiB are not read at once."""
+    block, size = [], 0
+    for line in lines:
+        block.append(line)
+        size += len(line[1])
+        if len(block) == _BLOCK_LINES or size > _BLOCK_CHARS:
+            break
+    return block
 
 
 def _drain(ahead: deque[Line]) -> Iterator[Line]:
