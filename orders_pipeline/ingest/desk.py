@@ -16,9 +16,11 @@ from typing import Any
 import duckdb
 
 from orders_pipeline.ingest.decisions import corrections, decide
-from orders_pipeline.ingest.intake import Taker, touch
+from orders_pipeline.ingest.families import reunite
+from orders_pipeline.ingest.intake import Taker
 from orders_pipeline.ingest.load import clean_up
 from orders_pipeline.ingest.release import read_again
+from orders_pipeline.ingest.touched import touch
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.settings import load_settings
@@ -145,6 +147,7 @@ def release(home: Home, file_id: str, row: int, by: str, why: str, as_of: dateti
             with transaction(connection):
                 released, kept = read_again(connection, taker.load, home, whole, row)
                 touch(connection, taker.dictionary, {b.entity for b in source.blocks}, whole)
+                reunite(connection, taker.dictionary)
         finally:
             clean_up(connection)
     decide(home, "release", whole, found["path"], row, by, why)

@@ -21,44 +21,23 @@ from orders_pipeline.dictionary import model as dictionary_files
 from orders_pipeline.dictionary.model import Dictionary, load_dictionary
 from orders_pipeline.ingest import cells, ledger
 from orders_pipeline.ingest.decisions import released_rows
+from orders_pipeline.ingest.families import reunite
 from orders_pipeline.ingest.landing import Landed, Member, expand, reason_of, scan
 from orders_pipeline.ingest.load import Load, clean_up, load_staged, stage
-from orders_pipeline.ingest.raw import create_raw_tables, raw_columns
+from orders_pipeline.ingest.raw import MEMBERS, create_raw_tables
 from orders_pipeline.ingest.read import Sniffed, check_start, open_table
 from orders_pipeline.ingest.recognise import Recognised, recognise
 from orders_pipeline.ingest.release import read_again
+from orders_pipeline.ingest.touched import touch, touch_ledger
 from orders_pipeline.kernel.faults import BadInput, Fault, Permanent, Transient
 from orders_pipeline.kernel.home import Home
-from orders_pipeline.kernel.refresh import STATE, next_batch
+from orders_pipeline.kernel.refresh import STATE
 from orders_pipeline.kernel.settings import Settings
-from orders_pipeline.kernel.sqltext import literal, quote
+from orders_pipeline.kernel.sqltext import literal
 from orders_pipeline.kernel.warehouse import transaction
 
-#: Key column of a raw table -> the kind of key a load touches.
-TOUCHES = {
-    "order_guid": "order",
-    "payment_key": "payment",
-    "shipment_line_guid": "shipment",
-    "parcel_guid": "parcel",
-    "product_key": "product",
-    "buyer_key": "buyer",
-    "region_key": "region",
-    "title_guid": "title",
-    "wording_guid": "wording",
-    "product_synonym_key": "product_synonym",
-    "sku_guid": "sku",
-    "hold_guid": "hold",
-}
-#: Small reference lists whose rows have no key of their own: everything that reads them is built anew.
-WITHOUT_KEY = (
-    *("categories", "promotions", "coupon_products", "coupon_targets", "coupon_redemptions"),
-    *("warehouses", "kits", "courier_rates"),
-)
 #: Days ahead that models can count: no row generator means the same on both engines.
 DAYS_AHEAD = 400
-#: A load larger than this share of what is there already is not worth following key by key.
-WHOLE_SHARE = 0.2
-WHOLE_ROWS_MIN = 20_000
 
 
 @dataclass
@@ -201,7 +180,10 @@ class Taker:
                 ledger.count_repeats(self.connection, found.source.primary.entity, found.source.name, file_id, marked)
                 for row in released_rows(self.home, file_id):
                     read_again(self.connection, self.load, self.home, file_id, row)
-                touch(self.connection, self.dictionary, {b.entity for b in found.source.blocks}, file_id)
+                entities = {b.entity for b in found.source.blocks}
+                touch(self.connection, self.dictionary, entities, file_id)
+                if entities.intersection(MEMBERS):
+                    reunite(self.connection, self.dictionary)
         except duckdb.Error as error:
             # The statement is ours, the content is not: the file is refused and named, the rest goes on.
             raise BadInput(
@@ -247,39 +229,6 @@ def _unforeseen(error: Exception) -> BadInput:
         reason="read_failed",
         remedy="report this message together with the file's header line",
     )
-
-
-def touch(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, entities: set[str], file_id: str) -> None:
-    """Leave the keys of a file's rows for the models; a load too large to follow leaves word that all is to be built."""
-    if not connection.execute("SELECT count(*) FROM kernel.consumers WHERE consumer <> 'publication'").fetchall()[0][0]:
-        return  # Nothing has been built yet, or all of it is to be built anew.
-    batch = next_batch(connection)
-    for entity in sorted(entities):
-        table = f"raw.{quote(entity)}"
-        mine, total = connection.execute(
-            f"SELECT count(*) FILTER (WHERE file_id = ?), count(*) FROM {table}", [file_id]
-        ).fetchall()[0]
-        large = mine > WHOLE_ROWS_MIN and mine > WHOLE_SHARE * total
-        if large or (entity in WITHOUT_KEY and mine):
-            connection.execute("DELETE FROM kernel.consumers WHERE consumer <> 'publication'")
-            return
-        if mine:
-            connection.execute("INSERT INTO kernel.touched VALUES (?, ?, ?)", [f"raw.{entity}", file_id, batch])
-        keys = [(c, k) for c, k in TOUCHES.items() if c in raw_columns(dictionary, entity)]
-        for column, kind in keys:
-            connection.execute(
-                f"INSERT INTO kernel.touched SELECT DISTINCT ?, {column}, ? FROM {table} "
-                f"WHERE file_id = ? AND {column} IS NOT NULL",
-                [kind, batch, file_id],
-            )
-    touch_ledger(connection, file_id)
-
-
-def touch_ledger(connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
-    """The ledger and the quarantine have changed, whatever the file held."""
-    batch = next_batch(connection)
-    for table in ("raw.files", "raw.quarantine"):
-        connection.execute("INSERT INTO kernel.touched VALUES (?, ?, ?)", [table, file_id, batch])
 
 
 def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, settings: Settings) -> None:

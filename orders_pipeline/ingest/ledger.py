@@ -115,20 +115,23 @@ def record_copy(connection: duckdb.DuckDBPyConnection, file_id: str, path: str, 
     )
 
 
-def count_repeats(connection: duckdb.DuckDBPyConnection, entity: str, source: str, file_id: str, marked: bool = False) -> None:
+def count_repeats(
+    connection: duckdb.DuckDBPyConnection, entity: str, source: str, file_id: str, marked: bool = False, anew: bool = False
+) -> None:
     """Count, for this file and those it shares rows with, the rows that an older export already had.
 
     `marked`: the source's repeats inside one file are counted as duplicates already; only the first of them is compared.
+    `anew`: rows have left the file since it was counted, so its own count is made in any case.
     """
     others = connection.execute(
         "SELECT count(*) FROM raw.files WHERE source = ? AND status = 'loaded' AND file_id <> ?", [source, file_id]
     ).fetchall()[0][0]
-    if not others:
+    if not others and not anew:
         return
     aged = _aged(f"raw.{quote(entity)}")
     values = {"file": file_id, "source": source}
     affected = connection.execute(f"{aged} SELECT file_id FROM aged GROUP BY 1 HAVING max(age) > 1", values).fetchall()
-    for one in {str(r[0]) for r in affected} | {file_id} if affected else ():
+    for one in {str(r[0]) for r in affected} | {file_id} if affected or anew else ():
         connection.execute(
             f"""UPDATE raw.files SET rows_duplicate = rows_repeated + n.older, rows_accepted =
                 rows_read - rows_quarantined - rows_repeated - n.older

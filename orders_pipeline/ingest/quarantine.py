@@ -9,10 +9,15 @@ from datetime import datetime
 import duckdb
 
 from orders_pipeline.ingest.mapping import Mapper
+from orders_pipeline.ingest.raw import MEMBERS
 from orders_pipeline.ingest.read import BrokenRow
 from orders_pipeline.kernel.sqltext import literal, quote
 from orders_pipeline.kernel.warehouse import in_file_order
 
+COLUMNS = (
+    "file_id, row_number, entity, reason, field, detail, raw, shown, family, quarantined_at, released_at, order_guid, "
+    "member_of, is_held"
+)
 #: Reason -> what it means and what to do; shown with every row.
 REASONS = {
     "unreadable_money": "not an amount; write digits with the file's own decimal mark, e.g. 1234.50",
@@ -78,12 +83,30 @@ def set_aside(
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE aside_cells AS SELECT * FROM ({raw_sql}) WHERE record IN (SELECT record FROM aside)"
         )
+    _name_orders(connection, mapper, file_id)
     _keep(connection, mapper, file_id, header, as_of)
     for entity in entities:
         connection.execute(
             f"DELETE FROM raw.{quote(entity)} WHERE file_id = ? AND row_number IN (SELECT row_number FROM aside)", [file_id]
         )
     return connection.execute("SELECT count(*) FROM aside").fetchall()[0][0]
+
+
+def _name_orders(connection: duckdb.DuckDBPyConnection, mapper: Mapper, file_id: str) -> None:
+    """`aside_orders`: the order of each row that is set aside, by which its rows in other files are found (see `families`)."""
+    members = sorted({b.entity for b in mapper.source.blocks}.intersection(MEMBERS))
+    if mapper.source.primary.entity not in members:
+        members = []
+    rows = " UNION ALL ".join(
+        f"SELECT row_number, order_guid FROM raw.{quote(e)} "
+        "WHERE file_id = $file AND row_number IN (SELECT row_number FROM aside)"
+        for e in members
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE aside_orders AS SELECT row_number, max(order_guid) AS order_guid FROM "
+        f"({rows or 'SELECT NULL::BIGINT AS row_number, NULL::UUID AS order_guid WHERE false'}) GROUP BY row_number",
+        {"file": file_id} if rows else {},
+    )
 
 
 def _keep(
@@ -99,13 +122,14 @@ def _keep(
     shown = ", ".join(f"{literal(names[i])}, c.c{i}" for i in mapper.impersonal_columns() if i < len(names))
     details = " ".join(f"WHEN {literal(r)} THEN {literal(text)}" for r, text in REASONS.items())
     connection.execute(
-        f"""INSERT INTO raw.quarantine
+        f"""INSERT INTO raw.quarantine ({COLUMNS})
         SELECT CAST($file AS UUID), a.row_number, split_part(a.fault, '|', 1), split_part(a.fault, '|', 2),
             nullif(split_part(a.fault, '|', 3), ''), {_where_read(mapper, names)}
             || CASE split_part(a.fault, '|', 2) {details} ELSE '' END,
-            CAST(json_object({cells}) AS VARCHAR), CAST(json_object({shown}) AS VARCHAR), a.family, $as_of, NULL
-        FROM aside a JOIN aside_cells c ON a.record = c.record""",
-        {"file": file_id, "as_of": as_of},
+            CAST(json_object({cells}) AS VARCHAR), CAST(json_object({shown}) AS VARCHAR), a.family, $as_of, NULL,
+            coalesce(n.order_guid, max(n.order_guid) OVER (PARTITION BY a.family)), $member_of, false
+        FROM aside a JOIN aside_cells c ON a.record = c.record LEFT JOIN aside_orders n ON a.row_number = n.row_number""",
+        {"file": file_id, "as_of": as_of, "member_of": mapper.source.primary.entity},
     )
 
 
@@ -148,9 +172,12 @@ def keep_broken(
             None,
             as_of,
             None,
+            None,
+            None,
+            False,
         ]
         for b in broken
     ]
     if rows:
-        connection.executemany("INSERT INTO raw.quarantine VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        connection.executemany(f"INSERT INTO raw.quarantine ({COLUMNS}) VALUES ({', '.join('?' * 14)})", rows)
     return len(rows)

@@ -13,6 +13,8 @@ from orders_pipeline.kernel.sqltext import quote
 
 #: Key -> the fields that make it. Only identifiers of the outside world go in: a key never changes.
 ORDER_KEY = ("channel", "shop_id", "channel_order_id")
+#: Entities whose rows make up an order: in quarantine they stay together.
+MEMBERS = ("orders", "order_lines", "discounts")
 ORDER_ENTITIES = ("orders", "order_lines", "discounts", "returns", "order_edits", "holds", "reviews")
 CLAIMING_ENTITIES = ("payments", "shipments", "tracking")
 #: Rows about the stock of one SKU, wherever it lies.
@@ -58,6 +60,9 @@ CREATE TABLE IF NOT EXISTS raw.files (
 CREATE TABLE IF NOT EXISTS raw.quarantine (
     file_id UUID, row_number BIGINT, entity VARCHAR, reason VARCHAR, field VARCHAR, detail VARCHAR, raw VARCHAR,
     shown VARCHAR, family VARCHAR, quarantined_at TIMESTAMPTZ, released_at TIMESTAMPTZ);
+ALTER TABLE raw.quarantine ADD COLUMN IF NOT EXISTS order_guid UUID;
+ALTER TABLE raw.quarantine ADD COLUMN IF NOT EXISTS member_of VARCHAR;
+ALTER TABLE raw.quarantine ADD COLUMN IF NOT EXISTS is_held BOOLEAN DEFAULT false;
 CREATE TABLE IF NOT EXISTS kernel.seen (path VARCHAR, size BIGINT, modified BIGINT, dictionary VARCHAR);
 """
 

@@ -22,12 +22,13 @@ def read_again(connection: duckdb.DuckDBPyConnection, load: Load, home: Home, fi
     Rows that are right now stand in the raw tables under their own file and line; the others stay, with the new reason.
     """
     found = connection.execute(
-        "SELECT family FROM raw.quarantine WHERE file_id = ? AND row_number = ? AND released_at IS NULL", [file_id, row]
+        "SELECT family FROM raw.quarantine WHERE file_id = ? AND row_number = ? AND released_at IS NULL AND NOT is_held",
+        [file_id, row],
     ).fetchall()
     if not found:
         return 0, 0
     family = connection.execute(
-        "SELECT row_number, raw FROM raw.quarantine WHERE file_id = ? AND released_at IS NULL "
+        "SELECT row_number, raw FROM raw.quarantine WHERE file_id = ? AND released_at IS NULL AND NOT is_held "
         "AND (row_number = ? OR family = ?) ORDER BY row_number",
         [file_id, row, found[0][0]],
     ).fetchall()
@@ -42,7 +43,7 @@ def read_again(connection: duckdb.DuckDBPyConnection, load: Load, home: Home, fi
     mapper = mapper_from_context(connection, load, spec, binding, json.loads(context))
     stage_rows(connection, mapper, "desk", columns)
     connection.execute(
-        "UPDATE raw.quarantine SET released_at = ? WHERE file_id = ? AND released_at IS NULL AND row_number IN "
+        "UPDATE raw.quarantine SET released_at = ? WHERE file_id = ? AND released_at IS NULL AND NOT is_held AND row_number IN "
         "(SELECT line FROM desk)",
         [load.as_of, file_id],
     )

@@ -1,0 +1,84 @@
+"""Word left for the models of which rows of the raw tables have come, gone or changed: see `kernel.refresh`."""
+
+from __future__ import annotations
+
+import duckdb
+
+from orders_pipeline.dictionary.model import Dictionary
+from orders_pipeline.ingest.raw import raw_columns
+from orders_pipeline.kernel.refresh import next_batch
+from orders_pipeline.kernel.sqltext import quote
+
+#: Key column of a raw table -> the kind of key a load touches.
+TOUCHES = {
+    "order_guid": "order",
+    "payment_key": "payment",
+    "shipment_line_guid": "shipment",
+    "parcel_guid": "parcel",
+    "product_key": "product",
+    "buyer_key": "buyer",
+    "region_key": "region",
+    "title_guid": "title",
+    "wording_guid": "wording",
+    "product_synonym_key": "product_synonym",
+    "sku_guid": "sku",
+    "hold_guid": "hold",
+}
+#: Small reference lists whose rows have no key of their own: everything that reads them is built anew.
+WITHOUT_KEY = (
+    *("categories", "promotions", "coupon_products", "coupon_targets", "coupon_redemptions"),
+    *("warehouses", "kits", "courier_rates"),
+)
+#: A load larger than this share of what is there already is not worth following key by key.
+WHOLE_SHARE = 0.2
+WHOLE_ROWS_MIN = 20_000
+
+
+def touch(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, entities: set[str], file_id: str) -> None:
+    """Leave the keys of a file's rows for the models; a load too large to follow leaves word that all is to be built."""
+    if not connection.execute("SELECT count(*) FROM kernel.consumers WHERE consumer <> 'publication'").fetchall()[0][0]:
+        return  # Nothing has been built yet, or all of it is to be built anew.
+    batch = next_batch(connection)
+    for entity in sorted(entities):
+        table = f"raw.{quote(entity)}"
+        mine, total = connection.execute(
+            f"SELECT count(*) FILTER (WHERE file_id = ?), count(*) FROM {table}", [file_id]
+        ).fetchall()[0]
+        large = mine > WHOLE_ROWS_MIN and mine > WHOLE_SHARE * total
+        if large or (entity in WITHOUT_KEY and mine):
+            connection.execute("DELETE FROM kernel.consumers WHERE consumer <> 'publication'")
+            return
+        if mine:
+            connection.execute("INSERT INTO kernel.touched VALUES (?, ?, ?)", [f"raw.{entity}", file_id, batch])
+        keys = [(c, k) for c, k in TOUCHES.items() if c in raw_columns(dictionary, entity)]
+        for column, kind in keys:
+            connection.execute(
+                f"INSERT INTO kernel.touched SELECT DISTINCT ?, {column}, ? FROM {table} "
+                f"WHERE file_id = ? AND {column} IS NOT NULL",
+                [kind, batch, file_id],
+            )
+    touch_ledger(connection, file_id)
+
+
+def touch_ledger(connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
+    """The ledger and the quarantine have changed, whatever the file held."""
+    batch = next_batch(connection)
+    for table in ("raw.files", "raw.quarantine"):
+        connection.execute("INSERT INTO kernel.touched VALUES (?, ?, ?)", [table, file_id, batch])
+
+
+def touch_moved(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, entity: str, moved: str) -> None:
+    """The same for rows of an entity that have left or joined its raw table; `moved` is a table of them."""
+    if not connection.execute("SELECT count(*) FROM kernel.consumers WHERE consumer <> 'publication'").fetchall()[0][0]:
+        return
+    rows = connection.execute(f"SELECT count(*) FROM {moved}").fetchall()[0][0]
+    total = connection.execute(f"SELECT count(*) FROM raw.{quote(entity)}").fetchall()[0][0]
+    if (rows > WHOLE_ROWS_MIN and rows > WHOLE_SHARE * total) or entity in WITHOUT_KEY:
+        connection.execute("DELETE FROM kernel.consumers WHERE consumer <> 'publication'")
+        return
+    batch = next_batch(connection)
+    columns = {"file_id": f"raw.{entity}"} | {c: k for c, k in TOUCHES.items() if c in raw_columns(dictionary, entity)}
+    for column, kind in columns.items():
+        connection.execute(
+            f"INSERT INTO kernel.touched SELECT DISTINCT ?, {column}, ? FROM {moved} WHERE {column} IS NOT NULL", [kind, batch]
+        )
