@@ -150,19 +150,23 @@ def _quarantine_commands(quarantine: argparse.ArgumentParser) -> None:
     inner = quarantine.add_subparsers(dest="action", required=True, metavar="ACTION")
     listed = _plain(inner, "list", "what is set aside, by file and reason", _quarantine_list)
     listed.add_argument("--reason")
+    listed.add_argument("--summary", action="store_true", help="how many rows for which reason, by file and field")
     _json(listed)
     show = _plain(inner, "show", "one row: its text and what the rule wanted", _quarantine_show)
     fix = _plain(inner, "fix", "correct cells of a row; kept with author and reason", _quarantine_fix)
     release = _plain(inner, "release", "read a row and its family again, with its corrections", _quarantine_release)
     for parser in (listed, show, fix, release):
         _home_option(parser)
-    for parser in (show, fix, release):
-        parser.add_argument("file_id", help="file_id, or its first characters")
-        parser.add_argument("row", type=int, help="line of the file")
-    fix.add_argument("--set", action="append", required=True, metavar="COLUMN=VALUE", help="a cell of the row; repeatable")
+    for parser, given in ((show, None), (fix, "?"), (release, "?")):
+        parser.add_argument("file_id", nargs=given, help="file_id, or its first characters")
+        parser.add_argument("row", nargs=given, type=int, help="line of the file")
+    fix.add_argument("--set", action="append", default=[], metavar="COLUMN=VALUE", help="a cell of the row; repeatable")
+    fix.add_argument("--from", dest="source", type=Path, metavar="FILE", help="a CSV of corrections: file,row,field,value,by,why")
+    release.add_argument("--reason", help="all rows set aside for this reason, instead of one row")
+    release.add_argument("--path", help="with --reason: those of this file only")
     for parser in (fix, release):
-        parser.add_argument("--by", required=True, help="who decides")
-        parser.add_argument("--why", required=True, help="why")
+        parser.add_argument("--by", help="who decides")
+        parser.add_argument("--why", help="why")
     _as_of(release)
 
 
@@ -308,6 +312,10 @@ def _alerts(options: argparse.Namespace) -> int:
 def _quarantine_list(options: argparse.Namespace) -> int:
     from orders_pipeline.ingest import desk
 
+    if options.summary:
+        rows = desk.reasons(_home(options))
+        _print_json(rows) if options.json else print(desk.table(rows, ("rows", "reason", "path", "entity", "field", "first_row")))
+        return 0
     rows = desk.quarantined(_home(options), options.reason)
     _print_json(rows) if options.json else print(
         desk.table(rows, ("file_id", "row_number", "path", "entity", "reason", "field", "detail"))
@@ -325,19 +333,34 @@ def _quarantine_show(options: argparse.Namespace) -> int:
 def _quarantine_fix(options: argparse.Namespace) -> int:
     from orders_pipeline.ingest import desk
 
+    if options.source:
+        print(desk.fix_from(_home(options), options.source))
+        return 0
+    _row_and_author(options)
     pairs = [text.partition("=") for text in options.set]
-    if any(not name or not sign for name, sign, _ in pairs):
+    if not pairs or any(not name or not sign for name, sign, _ in pairs):
         raise Usage("--set takes COLUMN=VALUE, with the column's name as in the file")
     changes = {name: value for name, _, value in pairs}
     print(desk.fix(_home(options), options.file_id, options.row, changes, options.by, options.why))
     return 0
 
 
+def _row_and_author(options: argparse.Namespace) -> None:
+    """A decision about one row names it, its author and the reason."""
+    if options.file_id is None or options.row is None or not options.by or not options.why:
+        raise Usage("give the row (FILE_ID and line), --by and --why; `orders-pipeline quarantine --help` shows examples")
+
+
 def _quarantine_release(options: argparse.Namespace) -> int:
     from orders_pipeline.ingest import desk
     from orders_pipeline.kernel.clock import parse_as_of
 
-    outcome = desk.release(_home(options), options.file_id, options.row, options.by, options.why, parse_as_of(options.as_of))
+    home, as_of = _home(options), parse_as_of(options.as_of)
+    if options.reason and options.file_id is None and options.by and options.why:
+        outcome = desk.release_all(home, options.reason, options.path, options.by, options.why, as_of)
+    else:
+        _row_and_author(options)
+        outcome = desk.release(home, options.file_id, options.row, options.by, options.why, as_of)
     print(outcome.text)
     return 0 if outcome.released else 1
 

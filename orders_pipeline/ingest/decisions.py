@@ -37,15 +37,6 @@ def decisions(home: Home) -> Iterator[Mapping[str, Any]]:
         yield json.loads(line)
 
 
-def corrections(home: Home) -> dict[tuple[str, int], dict[str, str]]:
-    """(file_id, line) -> column -> value; the latest correction of a cell wins."""
-    out: dict[tuple[str, int], dict[str, str]] = {}
-    for entry in decisions(home):
-        if entry["kind"] == "correction":
-            out.setdefault((entry["file_id"], entry["row_number"]), {}).update(entry["set"])
-    return out
-
-
 def released_rows(home: Home, file_id: str) -> list[int]:
     """Lines of a file somebody has released; read again when the file is."""
     return sorted({e["row_number"] for e in decisions(home) if e["kind"] == "release" and e["file_id"] == file_id})

@@ -1,30 +1,32 @@
 """The clerk's desk: look at the ledger and at what was set aside, correct it, and have it read again.
 
-A correction is a decision: it is kept in `decisions/corrections.jsonl` with its author and reason, and is applied again
-whenever the file is read anew.
+A correction is a decision: it is kept with its author and reason, in `decisions/corrections.jsonl` or as a correction file in
+the landing folder, and is applied again whenever the corrected file is read anew.
 """
 
 from __future__ import annotations
 
+import csv
 import json
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from orders_pipeline.ingest.decisions import corrections, decide
-from orders_pipeline.ingest.families import reunite
+from orders_pipeline.dictionary.model import load_dictionary
+from orders_pipeline.ingest.corrections import ENTITY, corrections
+from orders_pipeline.ingest.decisions import decide
 from orders_pipeline.ingest.intake import Taker
-from orders_pipeline.ingest.load import clean_up
-from orders_pipeline.ingest.release import read_again
-from orders_pipeline.ingest.touched import touch
+from orders_pipeline.ingest.read.scan import sha256_of
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.settings import load_settings
-from orders_pipeline.kernel.warehouse import open_warehouse, table_exists, transaction
+from orders_pipeline.kernel.warehouse import open_warehouse, table_exists
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,24 @@ def quarantined(home: Home, reason: str | None = None) -> list[dict[str, Any]]:
         )
 
 
+def reasons(home: Home) -> list[dict[str, Any]]:
+    """How many rows are set aside for which reason, by file and field; most first."""
+    with _desk(home) as connection:
+        return _rows(
+            connection,
+            "SELECT q.reason, f.path, q.entity, q.field, count(*) AS rows, min(q.row_number) AS first_row "
+            "FROM raw.quarantine q LEFT JOIN raw.files f ON q.file_id = f.file_id WHERE q.released_at IS NULL "
+            "GROUP BY ALL ORDER BY rows DESC, reason, path, field",
+        )
+
+
 def show(home: Home, file_id: str, row: int) -> str:
     """One set-aside row for a person: what is wrong, what the rule wanted, and every cell."""
     with _desk(home) as connection:
         found = _find(connection, file_id, row)
         cells = json.loads(found["raw"])
-        fixes = corrections(home).get((str(found["file_id"]), row), {})
+        fixes = corrections(connection, home, str(found["file_id"])).get(row, {})
+        others = _waits_for(connection, found)
     lines = [
         f"file    {found['path']}",
         f"line    {row}",
@@ -89,6 +103,7 @@ def show(home: Home, file_id: str, row: int) -> str:
         f"reason  {found['reason']}" + (f" ({found['field']})" if found["field"] else ""),
         f"wanted  {found['detail']}",
         f"family  {found['family'] or '-'}",
+        *(["waits   for " + ", ".join(others)] if others else []),
         "",
         "cells",
     ]
@@ -96,12 +111,27 @@ def show(home: Home, file_id: str, row: int) -> str:
     for name, value in cells.items():
         note = f"   -> {fixes[name]}" if name in fixes else ""
         lines.append(f"  {name:<{width}}  {value if value is not None else ''}{note}")
-    lines += [
-        "",
-        f"mend it:    orders-pipeline quarantine fix {str(found['file_id'])[:8]} {row} --set COLUMN=VALUE --by NAME --why TEXT",
-        f"then:       orders-pipeline quarantine release {str(found['file_id'])[:8]} {row} --by NAME --why TEXT",
-    ]
+    if not found["is_held"]:
+        short = str(found["file_id"])[:8]
+        lines += [
+            "",
+            f"mend it:    orders-pipeline quarantine fix {short} {row} --set COLUMN=VALUE --by NAME --why TEXT",
+            f"then:       orders-pipeline quarantine release {short} {row} --by NAME --why TEXT",
+        ]
     return "\n".join(lines)
+
+
+def _waits_for(connection: duckdb.DuckDBPyConnection, found: Mapping[str, Any]) -> list[str]:
+    """The rows with a fault of their own that keep a row of the same order back."""
+    if found["reason"] != "family":
+        return []
+    rows = connection.execute(
+        "SELECT f.path, q.row_number, q.reason FROM raw.quarantine q JOIN raw.files f ON q.file_id = f.file_id "
+        "WHERE q.released_at IS NULL AND q.reason <> 'family' AND "
+        "(q.order_guid = $order OR (q.file_id = $file AND q.family = $family)) ORDER BY f.path, q.row_number",
+        {"order": found["order_guid"], "file": found["file_id"], "family": found["family"]},
+    ).fetchall()
+    return [f"{path} line {number} ({reason})" for path, number, reason in rows]
 
 
 def _find(connection: duckdb.DuckDBPyConnection, file_id: str, row: int) -> dict[str, Any]:
@@ -118,18 +148,45 @@ def _find(connection: duckdb.DuckDBPyConnection, file_id: str, row: int) -> dict
     return found[0]
 
 
+def _find_own(connection: duckdb.DuckDBPyConnection, file_id: str, row: int) -> dict[str, Any]:
+    """A row that has its fault in its own file; one that waits for another file's row is mended there."""
+    found = _find(connection, file_id, row)
+    if found["is_held"]:
+        raise Usage(f"this row has no fault; it comes back by itself with {', '.join(_waits_for(connection, found))}")
+    return found
+
+
 def fix(home: Home, file_id: str, row: int, changes: Mapping[str, str], by: str, why: str) -> str:
     """Keep a correction of cells of a row. Raises Usage for a column the file does not have."""
     with _desk(home) as connection:
-        found = _find(connection, file_id, row)
+        found = _find_own(connection, file_id, row)
     cells = json.loads(found["raw"])
     for name in changes:
-        if name not in cells:
+        if name not in cells and set(cells) != {""}:  # a row without readable structure takes any column of its file
             raise Usage(f"the file has no column '{name}'; it has {', '.join(cells)}")
     decide(home, "correction", str(found["file_id"]), found["path"], row, by, why, set=dict(changes))
     return (
         f"kept: {len(changes)} cell(s) of line {row} of {found['path']} corrected by {by}. Release the row to have it read again."
     )
+
+
+def fix_from(home: Home, path: Path) -> str:
+    """Put a correction file (file, row, field, value, by, why) where the next run takes it in. Raises Usage when it is none."""
+    if not path.is_file():
+        raise Usage(f"there is no file {path}")
+    wanted = load_dictionary().entities[ENTITY].required
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        header = [cell.strip() for cell in next(csv.reader(stream), [])]
+    missing = [name for name in wanted if name not in header]
+    if missing:
+        raise Usage(f"{path.name} is no correction file: it has no column {', '.join(missing)}; needed are {', '.join(wanted)}")
+    digest = sha256_of(path)[:8]
+    target = home.landing / "decisions" / f"{path.stem}-{digest}.csv"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_suffix(".part")
+    shutil.copyfile(path, part)
+    part.replace(target)
+    return f"kept: {target.relative_to(home.root)}; `orders-pipeline run` reads the rows it names again"
 
 
 def release(home: Home, file_id: str, row: int, by: str, why: str, as_of: datetime) -> Release:
@@ -139,19 +196,44 @@ def release(home: Home, file_id: str, row: int, by: str, why: str, as_of: dateti
     still have a fault stay, with the new reason.
     """
     with _desk(home) as connection:
-        found = _find(connection, file_id, row)
-        taker = Taker(connection, home, load_settings(home.settings_file), as_of)
-        whole = str(found["file_id"])
-        source = taker.dictionary.sources[found["source"]]
-        try:
-            with transaction(connection):
-                released, kept = read_again(connection, taker.load, home, whole, row)
-                touch(connection, taker.dictionary, {b.entity for b in source.blocks}, whole)
-                reunite(connection, taker.dictionary)
-        finally:
-            clean_up(connection)
-    decide(home, "release", whole, found["path"], row, by, why)
-    text = f"{released} row(s) of {found['path']} released; `orders-pipeline run` brings them into the tables"
+        found = _find_own(connection, file_id, row)
+        return _release(home, connection, {(str(found["file_id"]), found["path"]): [row]}, by, why, as_of)
+
+
+def release_all(home: Home, reason: str, path: str | None, by: str, why: str, as_of: datetime) -> Release:
+    """The same for every row that is set aside for a reason, in one file or in all: after the dictionary has learnt a word."""
+    with _desk(home) as connection:
+        rows = connection.execute(
+            "SELECT CAST(q.file_id AS VARCHAR), f.path, q.row_number FROM raw.quarantine q JOIN raw.files f "
+            "ON q.file_id = f.file_id WHERE q.released_at IS NULL AND NOT q.is_held AND q.reason = $reason "
+            "AND ($path IS NULL OR f.path = $path) ORDER BY f.path, q.row_number",
+            {"reason": reason, "path": path},
+        ).fetchall()
+        if not rows:
+            raise Usage(f"no row is set aside for '{reason}'; `orders-pipeline quarantine list --summary` shows the reasons")
+        chosen: dict[tuple[str, str], list[int]] = {}
+        for file, place, number in rows:
+            chosen.setdefault((file, place), []).append(number)
+        return _release(home, connection, chosen, by, why, as_of)
+
+
+def _release(
+    home: Home,
+    connection: duckdb.DuckDBPyConnection,
+    chosen: Mapping[tuple[str, str], Sequence[int]],
+    by: str,
+    why: str,
+    as_of: datetime,
+) -> Release:
+    taker = Taker(connection, home, load_settings(home.settings_file), as_of)
+    released = kept = 0
+    for (file_id, path), rows in chosen.items():
+        mended, left = taker.release(file_id, rows)
+        released, kept = released + mended, kept + left
+        for row in rows:
+            decide(home, "release", file_id, path, row, by, why)
+    places = ", ".join(path for _, path in chosen)
+    text = f"{released} row(s) of {places} released; `orders-pipeline run` brings them into the tables"
     if kept:
         text = f"{kept} row(s) still have a fault: see `orders-pipeline quarantine list`; {text}"
     return Release(released, kept, text)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +20,7 @@ import duckdb
 from orders_pipeline.dictionary import model as dictionary_files
 from orders_pipeline.dictionary.model import Dictionary, load_dictionary
 from orders_pipeline.ingest import cells, ledger
+from orders_pipeline.ingest.corrections import waiting_rows
 from orders_pipeline.ingest.decisions import released_rows
 from orders_pipeline.ingest.families import reunite
 from orders_pipeline.ingest.landing import Landed, Member, expand, reason_of, scan
@@ -62,6 +63,7 @@ class Taker:
         self.home = home
         self.dictionary = load_dictionary()
         self.as_of = as_of
+        self._fresh: list[str] = []
         self.load = Load(self.dictionary, settings, as_of, home.work)
         cells.install(connection, home.customer_key())
         create_raw_tables(connection, self.dictionary)
@@ -88,7 +90,26 @@ class Taker:
             with transaction(self.connection):
                 self.connection.execute("DELETE FROM kernel.seen WHERE path = ?", [landed.relative_path])
                 self.connection.execute("INSERT INTO kernel.seen VALUES (?, ?, ?, ?)", [*key, fingerprint if refused else ""])
+        self._correct()
         return done
+
+    def _correct(self) -> None:
+        """Read again the set-aside rows for which a correction has come, or whose correction was there before them."""
+        fresh, self._fresh = self._fresh, []
+        for file_id, rows in waiting_rows(self.connection, fresh).items() if fresh else ():
+            self.release(file_id, rows)
+
+    def release(self, file_id: str, rows: Sequence[int]) -> tuple[int, int]:
+        """(released, kept): rows of a file and their families read again, and what that brings back in other files."""
+        (source,) = self.connection.execute("SELECT source FROM raw.files WHERE file_id = ?", [file_id]).fetchall()[0]
+        try:
+            with transaction(self.connection):
+                released, kept = read_again(self.connection, self.load, self.home, file_id, rows)
+                touch(self.connection, self.dictionary, {b.entity for b in self.dictionary.sources[source].blocks}, file_id)
+                reunite(self.connection, self.dictionary)
+        finally:
+            clean_up(self.connection)
+        return released, kept
 
     def _seen(self) -> dict[tuple[str, int, int], str]:
         rows = self.connection.execute("SELECT path, size, modified, dictionary FROM kernel.seen").fetchall()
@@ -178,8 +199,7 @@ class Taker:
                 )
                 marked = found.source.repeated_rows == "marked"
                 ledger.count_repeats(self.connection, found.source.primary.entity, found.source.name, file_id, marked)
-                for row in released_rows(self.home, file_id):
-                    read_again(self.connection, self.load, self.home, file_id, row)
+                read_again(self.connection, self.load, self.home, file_id, released_rows(self.home, file_id))
                 entities = {b.entity for b in found.source.blocks}
                 touch(self.connection, self.dictionary, entities, file_id)
                 if entities.intersection(MEMBERS):
@@ -197,6 +217,7 @@ class Taker:
             if staged is not None:
                 staged.discard(found.table)
         done.loaded.append(path)
+        self._fresh.append(file_id)
 
     def _leave(self, path: str, error: OSError, done: Intake) -> None:
         """A file that cannot be read now is left where it is. Raises Permanent when it is our disk that is full."""

@@ -10,32 +10,33 @@ import duckdb
 
 from orders_pipeline.dictionary.model import canonical_header
 from orders_pipeline.ingest import quarantine
-from orders_pipeline.ingest.decisions import corrections
+from orders_pipeline.ingest.corrections import corrections
 from orders_pipeline.ingest.load import Load, insert_blocks, mapper_from_context, stage_rows
 from orders_pipeline.ingest.recognise import bind
 from orders_pipeline.kernel.home import Home
 
 
-def read_again(connection: duckdb.DuckDBPyConnection, load: Load, home: Home, file_id: str, row: int) -> tuple[int, int]:
-    """(released, kept) of a row and its family, inside the caller's transaction.
+def read_again(
+    connection: duckdb.DuckDBPyConnection, load: Load, home: Home, file_id: str, wanted: Sequence[int]
+) -> tuple[int, int]:
+    """(released, kept) of rows of one file and their families, inside the caller's transaction.
 
     Rows that are right now stand in the raw tables under their own file and line; the others stay, with the new reason.
     """
-    found = connection.execute(
-        "SELECT family FROM raw.quarantine WHERE file_id = ? AND row_number = ? AND released_at IS NULL AND NOT is_held",
-        [file_id, row],
-    ).fetchall()
-    if not found:
-        return 0, 0
     family = connection.execute(
-        "SELECT row_number, raw FROM raw.quarantine WHERE file_id = ? AND released_at IS NULL AND NOT is_held "
-        "AND (row_number = ? OR family = ?) ORDER BY row_number",
-        [file_id, row, found[0][0]],
+        """WITH aside AS (SELECT row_number, family, raw FROM raw.quarantine
+            WHERE file_id = $file AND released_at IS NULL AND NOT is_held),
+        asked AS (SELECT row_number, family FROM aside WHERE list_contains($rows, row_number))
+        SELECT row_number, raw FROM aside WHERE row_number IN (SELECT row_number FROM asked)
+            OR family IN (SELECT family FROM asked WHERE family IS NOT NULL) ORDER BY row_number""",
+        {"file": file_id, "rows": list(wanted)},
     ).fetchall()
+    if not family:
+        return 0, 0
     source, context, exported_at = connection.execute(
         "SELECT source, context, exported_at FROM raw.files WHERE file_id = ?", [file_id]
     ).fetchall()[0]
-    names, rows = _corrected(home, file_id, family)
+    names, rows = _corrected(connection, home, file_id, family)
     columns = [f"c{i}" for i in range(len(names))]
     _write_desk(connection, columns, rows)
     spec = load.dictionary.sources[source]
@@ -64,10 +65,13 @@ def read_again(connection: duckdb.DuckDBPyConnection, load: Load, home: Home, fi
     return released, kept
 
 
-def _corrected(home: Home, file_id: str, family: Sequence[tuple[int, str]]) -> tuple[list[str], list[list[Any]]]:
-    fixes = corrections(home)
-    cells: list[Mapping[str, Any]] = [{**json.loads(raw), **fixes.get((file_id, row), {})} for row, raw in family]
-    names = list(cells[0])
+def _corrected(
+    connection: duckdb.DuckDBPyConnection, home: Home, file_id: str, family: Sequence[tuple[int, str]]
+) -> tuple[list[str], list[list[Any]]]:
+    fixes = corrections(connection, home, file_id)
+    cells: list[Mapping[str, Any]] = [{**json.loads(raw), **fixes.get(row, {})} for row, raw in family]
+    # Rows without readable structure have no columns of their own: they take those of their file.
+    names = list(dict.fromkeys(name for row in cells for name in row))
     return names, [[row, *(c.get(n) or None for n in names)] for (row, _), c in zip(family, cells, strict=True)]
 
 
