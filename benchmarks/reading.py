@@ -185,7 +185,7 @@ def main() -> int:
                 book = folder / "douyin_orders.xlsx"
                 workbook_of(large, book, 40_000)
                 size = book.stat().st_size / 1e6
-                both = {"mb": size, "read": size / best(lambda: read(book, work)), "calamine": size / best(lambda: by_calamine(book))}
+                both = {"mb": size, "read": size / best(lambda book=book: read(book, work)), "calamine": size / best(lambda book=book: by_calamine(book))}
                 results["douyin_orders (xlsx)"] = both
                 show("douyin_orders (xlsx)", both)
             if not given.out:
