@@ -170,6 +170,50 @@ class Tangle:
                             "starts_at": self.at(), "ends_at": self.at()} for n in range(3)],
         }  # fmt: skip
 
+    def stock(self) -> dict[str, list[support.Row]]:
+        """Stock figures (some of one instant, some by bin), movements of every kind, supply, holds, bundles, places."""
+        places, kinds = ["W1", "W2", "W3"], ["sale", "receipt", "return_received", "restock", "damage", "write_off", "freeze"]
+
+        def goods() -> dict[str, Any]:
+            return {"warehouse_id": self.pick(places), "sku": self.number("SKU", 4), "owner": self.maybe("vendor", 0.1)}
+
+        return {
+            "inventory_snapshots": [
+                {**goods(), "counted_at": self.at(), "on_hand_qty": self.pick([0, 5, 40, "-1.5"]), "location_id": self.maybe("B1", 0.3),
+                 "quality_control_qty": self.pick([None, 1]), "damaged_qty": self.pick([None, 2]),
+                 "safety_stock_qty": self.pick([None, 3, -1])}
+                for _ in range(40)
+            ],
+            "inventory_movements": [
+                {**goods(), "movement_id": self.number("M", 150), "kind": (kind := self.pick(kinds)), "occurred_at": self.at(),
+                 "quantity": ("-" if kind in ("sale", "damage", "write_off") else "") + self.pick(["1", "2.5"]),
+                 "reference_id": self.pick([None, self.number("O", self.count), self.pick(self.keys)["channel_order_id"]])}
+                for _ in range(200)
+            ],
+            "inbound": [
+                {**goods(), "inbound_id": self.number("IN", 15), "kind": self.pick(["purchase", "transfer", "production"]),
+                 "quantity": self.pick([1, 8]), "status": self.pick(["confirmed", "in_transit", "requested"]),
+                 "expected_at": self.maybe((self.as_of + timedelta(hours=self.chance.randrange(-48, 900))).isoformat(), 0.8),
+                 "source_warehouse_id": self.maybe("W1", 0.3)}
+                for _ in range(30)
+            ],
+            "holds": self.holds(30),
+            "kits": [{"kit_sku": kit, "component_sku": f"SKU{part:04d}", "component_quantity": self.pick([1, 2, "0.5"])}
+                     for kit, part in (("SKU0003", 0), ("SKU0003", 1), ("KIT9", 1), ("KIT9", 2))],
+            "warehouses": [{"warehouse_id": place, "kind": self.pick(["warehouse", "store"]), "timezone": zone, "is_active": active}
+                           for place, zone, active in (("W1", "Asia/Shanghai", None), ("W2", "America/New_York", "true"),
+                                                       ("W3", "Europe/London", "false"))],
+        }  # fmt: skip
+
+    def holds(self, count: int) -> list[support.Row]:
+        """Holds with and without an order or an end."""
+        return [
+            {**(self.pick([self.pick(self.keys), dict.fromkeys(self.keys[0])])), "hold_id": self.number("H", 40), "warehouse_id": "W1",
+             "sku": self.pick(["SKU0000", "SKU0001", "SKU0003", "KIT9"]), "quantity": self.pick([0, 1, 2]), "reserved_at": self.at(),
+             "reserved_until": self.maybe((self.as_of + timedelta(hours=self.chance.randrange(-9, 99))).isoformat(), 0.7)}
+            for _ in range(count)
+        ]  # fmt: skip
+
     def twins(self) -> dict[str, list[support.Row]]:
         """Orders of one buyer for the same goods, some seconds apart."""
         keys = [{"channel": "douyin", "shop_id": "main", "channel_order_id": f"D{number:05d}"} for number in range(20)]
@@ -189,7 +233,7 @@ class Tangle:
         for number in (1, 2):
             for entity in ("orders", "order_lines", "discounts", "payments", "shipments", "tracking", "returns"):
                 support.land(home, f"tangle/{number}/{entity}", getattr(self, entity)())
-        for entity, rows in {**self.reference(), **self.twins()}.items():
+        for entity, rows in {**self.reference(), **self.stock(), **self.twins()}.items():
             support.land(home, f"tangle/{entity}", rows)
         shop = {"channel": "taobao", "shop_id": "main"}
         damaged = {**shop, "channel_order_id": "T99999", "quantity": 1, "sku": "1.5E+12"}

@@ -53,6 +53,9 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     duck, other = (support.new_home(root / name) for name in ("duck", "spark"))
     both = Engines(made.as_of, root / "late", duck, other)
     _hold_back(made.landing, both.late)
+    late = Tangle(5, 150, made.as_of)
+    support.write_csv(both.late / "late_holds.csv", late.holds(9))
+    support.write_csv(both.late / "late_counts.csv", late.stock()["inventory_snapshots"])
     for home in (duck, other):
         shutil.copytree(made.landing, home.landing, dirs_exist_ok=True)
         Tangle(3, 150, made.as_of).land(home)
