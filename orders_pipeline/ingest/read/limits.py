@@ -18,8 +18,8 @@ class Limits:
     """A file; the largest exports are a few."""
     line_bytes: int = 16 * MIB
     """A physical line longer than this refuses the file (``line_too_long``): no export has one, a binary dump does."""
-    columns: int = 16_384
-    """Columns of a table; a spreadsheet has no more."""
+    columns: int = 4_000
+    """Columns of a table: real exports have some hundreds, and each one costs memory while a row is read."""
     cell_chars: int = 1_000_000
     """A longer cell rejects its row (``cell_too_long``); Excel itself stops at 32,767."""
     record_lines: int = 1_000
