@@ -203,6 +203,16 @@ class Tangle:
             "warehouses": [{"warehouse_id": place, "kind": self.pick(["warehouse", "store"]), "timezone": zone, "is_active": active}
                            for place, zone, active in (("W1", "Asia/Shanghai", None), ("W2", "America/New_York", "true"),
                                                        ("W3", "Europe/London", "false"))],
+            "courier_rates": [{"warehouse_id": place, "province": province, "courier_code": courier, "base_amount": self.money(),
+                               "per_kg_amount": self.maybe("2.00"), "transit_days": self.pick([None, 1, 3])}
+                              for place in places for province in ("浙江", "广东") for courier in ("sf", "zto")],
+            "channel_stock": [
+                {"channel": channel, "shop_id": shop, "sku": self.number("SKU", 5), "mode": self.pick(["shared", "quota", "dedicated", "preorder"]),
+                 "buffer_qty": self.pick([None, 1]), "quota_qty": self.pick([None, 4, 9]), "shown_qty": self.pick([0, 3, 12]),
+                 "preorder_limit_qty": self.pick([None, 7]), "preorder_total_limit_qty": self.pick([None, 30]), "shown_at": self.at(),
+                 "warehouse_id": self.maybe("W2", 0.2)}
+                for _ in range(20) for channel, shop in [("taobao", "main"), ("amazon", "us"), ("youzan", "b")]
+            ],
         }  # fmt: skip
 
     def holds(self, count: int) -> list[support.Row]:
