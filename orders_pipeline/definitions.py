@@ -2,6 +2,9 @@
 
 from orders_pipeline.kernel.orchestration.build import build_definitions
 
-ROOMS = ("cleaning", "orders", "payments", "fulfilment", "inventory", "reconciliation", "promotions", "ops", "quality")
+ROOMS = (
+    *("cleaning", "orders", "payments", "fulfilment", "inventory", "reconciliation"),
+    *("aftersales", "promotions", "ops", "quality"),
+)
 
 defs = build_definitions(ROOMS)

@@ -273,6 +273,7 @@ def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: D
     connection.execute(
         f"CREATE OR REPLACE TABLE ref.days AS SELECT CAST(range AS INTEGER) AS day_number FROM range({DAYS_AHEAD + 1})"
     )
+    create_return_tables(connection, dictionary)
     # With `restates` a movement steps back for one of its kind, with `restates_whole` for any of its transaction.
     ways = (("restates", "false"), ("restates_whole", "true"))
     values = ", ".join(
@@ -283,6 +284,33 @@ def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: D
     )
     connection.execute(
         f"CREATE OR REPLACE TABLE ref.restatements AS SELECT * FROM (VALUES {values}) AS t(source, restates, is_whole)"
+    )
+
+
+def create_return_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> None:
+    """What the room `aftersales` reads of the dictionary: classes of cases with the words that tell them, and stages."""
+    classes = list(dictionary.vocabularies["return_class"].items())
+    rows = ", ".join(
+        f"({literal(code)}, {place}, {literal(c['route'])}, {literal(c['owner_role'])}, "
+        f"{c['limit_hours']}, {c['needs_evidence']})"
+        for place, (code, c) in enumerate(classes)
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TABLE ref.return_classes AS SELECT * FROM (VALUES {rows}) "
+        "AS t(class, place, route, owner_role, limit_hours, needs_evidence)"
+    )
+    rows = ", ".join(
+        f"({literal(str(word).lower())}, {literal(code)}, {place})"
+        for place, (code, c) in enumerate(classes)
+        for word in c["aliases"]
+    )
+    connection.execute(f"CREATE OR REPLACE TABLE ref.return_words AS SELECT * FROM (VALUES {rows}) AS t(word, class, place)")
+    rows = ", ".join(
+        f"({literal(code)}, {s['rank']}, {literal(s['owner_role'])}, {s['limit_hours']})"
+        for code, s in dictionary.vocabularies["return_stage"].items()
+    )
+    connection.execute(
+        f"CREATE OR REPLACE TABLE ref.return_stages AS SELECT * FROM (VALUES {rows}) AS t(stage, rank, owner_role, limit_hours)"
     )
 
 

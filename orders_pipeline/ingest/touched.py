@@ -23,6 +23,7 @@ TOUCHES = {
     "product_synonym_key": "product_synonym",
     "sku_guid": "sku",
     "hold_guid": "hold",
+    "return_guid": "return",
 }
 #: Small reference lists whose rows have no key of their own: everything that reads them is built anew.
 WITHOUT_KEY = (

@@ -31,6 +31,12 @@ WITH found AS (
     SELECT r.source, 'discounts.funder' AS field, r.funder AS raw_value, r.file_id, r.row_number
     FROM raw.discounts AS r
     WHERE r.funder = 'unmapped'
+
+    UNION ALL
+
+    SELECT source, 'returns.reason' AS field, reason AS raw_value, file_id, row_number
+    FROM aftersales.return_items
+    WHERE class = 'unmapped'
 ),
 
 numbered AS (

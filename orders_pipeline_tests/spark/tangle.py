@@ -151,7 +151,10 @@ class Tangle:
                 **self.pick(self.keys), "return_id": self.number("R", self.count // 3), "requested_at": self.at(),
                 "kind": self.pick(["refund_only", "return_refund", "exchange"]), "status": self.pick(RETURNS),
                 "sku": self.number("SKU", 4), "quantity": self.pick([None, 1, 2]),
-                "refund_amount": self.maybe(self.money()),
+                "refund_amount": self.maybe(self.money()), "reason": self.pick([None, "破损", "七天无理由", "size", "??"]),
+                "photo_box_count": self.pick([None, 0, 2]), "photo_with_metadata_count": self.pick([None, 1]),
+                "return_waybill_id": self.maybe(self.number("SF", self.count * 2), 0.4), "approved_at": self.maybe(self.at()),
+                "inspected_at": self.maybe(self.at(), 0.3),
                 "received_at": self.maybe(self.at()), "refunded_at": self.maybe(self.at()),
             }
             for _ in range(self.count // 2)
@@ -166,7 +169,7 @@ class Tangle:
                         "buyer_account": self.number("nick", 6)} for n in range(15)],
             "categories": [{"category": name, "label_en": name.title()} for name in ("toys", "tea")],
             "product_synonyms": [{"title": "茶壶500g", "product_name": "紫砂壶 500g", "decided_by": "li.na", "reason": "same"}],
-            "promotions": [{"promotion_id": f"PR{n:04d}", "name": self.pick(["p", "满2件8折"]), "kind": self.pick(["coupon", "bundle"]),
+            "promotions": [{"promotion_id": f"PR{n:04d}", "threshold_amount": "20.00", "partial_return_policy": self.pick(["claw_back", "keep"]), "name": self.pick(["p", "满2件8折"]), "kind": self.pick(["coupon", "bundle"]),
                             "starts_at": self.at(), "ends_at": self.at()} for n in range(3)],
         }  # fmt: skip
 
