@@ -1,4 +1,4 @@
-"""The generated pages: dictionary, sources, tables, thresholds, vocabularies, checks and the simulator's faults.
+"""The generated pages: dictionary, sources, stages, tables, thresholds, vocabularies, checks and the simulator's faults.
 
 Every page is written from the files that rule the pipeline (dictionary, `tables.yml`, models, checks): it cannot say
 anything else than they do. The same files give the same pages, byte for byte.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from orders_pipeline.docs import dictionary, sources, tables
+from orders_pipeline.docs import dictionary, sources, stages, tables
 
 NOTE = "<!-- Written by `orders-pipeline docs` from the files named below. Change those and run the command again. -->"
 
@@ -18,6 +18,7 @@ PAGES: Mapping[str, Callable[[], list[str]]] = {
     "vocabularies.md": dictionary.vocabularies,
     "thresholds.md": dictionary.thresholds,
     "sources.md": sources.page,
+    "stages.md": stages.page,
     "tables.md": tables.page,
     "checks.md": tables.checks,
     "faults.md": tables.faults,

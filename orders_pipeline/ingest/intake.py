@@ -28,6 +28,7 @@ from orders_pipeline.ingest.load import Load, clean_up, load_staged, stage
 from orders_pipeline.ingest.raw import MEMBERS, create_raw_tables
 from orders_pipeline.ingest.read import Sniffed, check_start, open_table
 from orders_pipeline.ingest.recognise import Recognised, recognise
+from orders_pipeline.ingest.reference import create_stage_tables
 from orders_pipeline.ingest.release import read_again
 from orders_pipeline.ingest.touched import touch, touch_ledger
 from orders_pipeline.kernel.faults import BadInput, Fault, Permanent, Transient
@@ -285,6 +286,7 @@ def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: D
     connection.execute(
         f"CREATE OR REPLACE TABLE ref.restatements AS SELECT * FROM (VALUES {values}) AS t(source, restates, is_whole)"
     )
+    create_stage_tables(connection, settings)
 
 
 def create_return_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> None:

@@ -32,7 +32,8 @@ _TO_UTC_DUCKDB = """CASE
 
 
 def _add_duckdb(microseconds: int) -> str:
-    count = f"CAST(round(CAST(n AS DECIMAL(18, 6)) * {microseconds}) AS BIGINT)"
+    # 18 digits would end at twelve days of seconds.
+    count = f"CAST(round(CAST(n AS DECIMAL(28, 6)) * {microseconds}) AS BIGINT)"
     return f"CAST(moment AS TIMESTAMPTZ) + to_microseconds({count})"
 
 
@@ -98,9 +99,10 @@ MACROS: dict[str, Macro] = {
         "CAST(isodow(CAST(day AS DATE)) AS INTEGER)",
         "weekday(CAST(day AS DATE)) + 1",
     ),
-    # An instant some hours / minutes later (TIMESTAMPTZ; n may be a fraction or negative).
+    # An instant some hours / minutes / seconds later (TIMESTAMPTZ; n may be a fraction or negative).
     "add_hours": Macro(("moment", "n"), "TIMESTAMPTZ", _add_duckdb(3_600_000_000), _add_spark(3_600_000_000)),
     "add_minutes": Macro(("moment", "n"), "TIMESTAMPTZ", _add_duckdb(60_000_000), _add_spark(60_000_000)),
+    "add_seconds": Macro(("moment", "n"), "TIMESTAMPTZ", _add_duckdb(1_000_000), _add_spark(1_000_000)),
     # An instant as text, the same in every engine: 2026-01-31 09:30:00Z.
     "utc_text": Macro(
         ("moment",),

@@ -59,14 +59,24 @@ class Refresher:
         for room in {m.room for m in self.models}:
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {room}")
         self._columns: dict[str, dict[str, str]] = {}
+        self._references: dict[str, str] = {}
 
     # ---- what is to be done
 
     def fingerprint(self, model: Model) -> str:
-        """Changes when the model's SQL, its function or a threshold it uses changes; its table is then built anew."""
+        """Changes when the model's SQL, its function, a threshold or a reference table it uses changes; its table is then
+        built anew."""
         used = sql.used_names([model])
         values = sorted((n, str(self.settings.thresholds[n])) for n in used.thresholds)
+        values += [(name, self._contents(name)) for name in sorted(model.after) if name.startswith("ref.")]
         return hashlib.sha256(f"{model.sql}{model.touch_sql}{model.function_sha}{values}".encode()).hexdigest()[:16]
+
+    def _contents(self, name: str) -> str:
+        """Changes with any row of a reference table; looked up once."""
+        if name not in self._references:
+            count, total = self.connection.execute(f"SELECT count(*), sum(hash(t)) FROM {name} AS t").fetchall()[0]
+            self._references[name] = f"{count}:{total}"
+        return self._references[name]
 
     def plan(self, full: bool = False) -> None:
         """Decide what must be built whole and write that down before anything is touched."""

@@ -36,13 +36,14 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Settings:
-    """Thresholds after this home's overrides, its shops and accounts, and who hears of alerts."""
+    """Thresholds after this home's overrides, its shops and accounts, who hears of alerts, and its business calendars."""
 
     thresholds: Mapping[str, Decimal | int]
     shops: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
     accounts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     alerts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fast_categories: tuple[str, ...] = ()
+    calendars: Mapping[str, Any] = field(default_factory=dict)
 
     def shop_zone(self, channel: str, shop_id: str) -> str | None:
         return self.shops.get((channel, shop_id), {}).get("timezone")
@@ -70,7 +71,8 @@ def load_settings(file: Path) -> Settings:
         values[name] = value
     shops = {(channel, shop): dict(spec) for channel, per in given.get("shops", {}).items() for shop, spec in per.items()}
     fast = tuple(given.get("stock", {}).get("fast_categories", ()))
-    return Settings(values, shops, dict(given.get("accounts", {})), dict(given.get("alerts", {})), fast)
+    accounts, alerts, calendars = (dict(given.get(name, {})) for name in ("accounts", "alerts", "calendars"))
+    return Settings(values, shops, accounts, alerts, fast, calendars)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from orders_pipeline.dictionary.model import (
     load_dictionary,
     parse_source,
 )
+from orders_pipeline.dictionary.stages import load_stages, thresholds_of
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.checks import load_checks
 from orders_pipeline.kernel.lineage import output_columns
@@ -69,6 +70,7 @@ def test_every_threshold_is_declared_and_used():
         used |= {name for kind, name in _pseudo(check.sql) if kind == "threshold"}
     for rule in load_rules():
         used |= {name for kind, name in _pseudo(rule.sql) if kind == "threshold"}
+    used |= {name for stage in load_stages().values() for name in thresholds_of(stage)}
     used |= {"parquet_inline_max_rows"}  # read by publish/publisher.py
     assert used == set(declared_thresholds())
 

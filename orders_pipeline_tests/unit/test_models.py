@@ -216,6 +216,7 @@ def test_macros_mean_what_they_say(connection: duckdb.DuckDBPyConnection) -> Non
         add_days(DATE '2026-02-28', 1),
         add_hours(TIMESTAMPTZ '2026-01-01 00:00:00+00', 1.5),
         add_minutes(TIMESTAMPTZ '2026-01-01 00:00:00+00', -1),
+        add_seconds(TIMESTAMPTZ '2026-01-01 00:00:00+00', 31536000),
         ratio(1, 4), ratio(1, 0), round_half_up(2.675::DOUBLE), round_half_up(-0.125), CAST(guid_of('abc') AS VARCHAR)
     """).fetchone()
     assert row == (
@@ -228,6 +229,7 @@ def test_macros_mean_what_they_say(connection: duckdb.DuckDBPyConnection) -> Non
         date(2026, 3, 1),
         datetime(2026, 1, 1, 1, 30, tzinfo=UTC),
         datetime(2025, 12, 31, 23, 59, tzinfo=UTC),
+        datetime(2027, 1, 1, tzinfo=UTC),
         0.25,
         None,
         Decimal("2.68"),

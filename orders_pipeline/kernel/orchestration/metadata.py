@@ -27,6 +27,11 @@ SOURCE_TABLES = {
     "raw.quarantine": "Rows set aside, with the reason and their text. Holds personal data: never published.",
     "ref.accounts": "The payment accounts of this home, and the channel and shop each belongs to.",
     "ref.channels": "The channels of the dictionary, with time zone, currency and who reports which leg.",
+    "ref.stages": "The stages of an order: owner, limits of its clock, calendar (stages.yml).",
+    "ref.stage_transitions": "Which stage may follow which.",
+    "ref.stage_words": "Which word of a vocabulary means which stage.",
+    "ref.calendar": "Working hours of every local day, and the working seconds before it (calendars.yml, settings.toml).",
+    "ref.calendar_deadlines": "The days on which so much working time has passed.",
     "ref.restatements": "Which statement restates the rows of which other one.",
 }
 SOURCE_COLUMNS = """
