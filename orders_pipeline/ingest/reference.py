@@ -37,17 +37,13 @@ def create_calendars(connection: duckdb.DuckDBPyConnection, settings: Settings) 
     connection.execute("CREATE TABLE IF NOT EXISTS ref.calendar_versions (made_of VARCHAR)")
     if connection.execute("SELECT made_of FROM ref.calendar_versions").fetchall() == [(made_of,)]:
         return
-    import pyarrow as pa  # heavy, and only where a calendar is new
-
     days = list(calendars.calendar_rows(versions))
     for table, columns, rows in (
         ("calendar", calendars.CALENDAR_DDL, days),
         ("calendar_deadlines", calendars.DEADLINE_DDL, list(calendars.deadline_rows(days))),
     ):
-        names = [column.split()[0] for column in columns.split(", ")]
-        connection.register("calendar_rows", pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))))
+        lists = [list(column) for column in zip(*rows, strict=True)]
         connection.execute(f"CREATE OR REPLACE TABLE ref.{table} ({columns})")
-        connection.execute(f"INSERT INTO ref.{table} SELECT * FROM calendar_rows")
-        connection.unregister("calendar_rows")
+        connection.execute(f"INSERT INTO ref.{table} SELECT {', '.join(['unnest(?)'] * len(lists))}", lists)
     connection.execute("DELETE FROM ref.calendar_versions")
     connection.execute("INSERT INTO ref.calendar_versions VALUES (?)", [made_of])
