@@ -27,6 +27,7 @@ EXAMPLES = {
     "alerts": "orders-pipeline alerts --test finance_group",
     "quarantine": "orders-pipeline quarantine fix 5f0c… 17 --set 买家应付货款=120.50 --by li.na --why 'typed with a comma'",
     "channel": "orders-pipeline channel check my_source.yml",
+    "exceptions": "orders-pipeline exceptions write-off 5f0c12 --by li.na --second-person wang.wei --why 'courier paid'",
     "products": "orders-pipeline products suggest --accept --by li.na --at-least 0.9",
     "simulate": "orders-pipeline simulate --orders 1000 --months 2 --seed 7 --out /tmp/sample",
     "docs": "orders-pipeline docs",
@@ -86,6 +87,9 @@ def make_parser() -> argparse.ArgumentParser:
     alerts.add_argument("--all", action="store_true", help="also those that have ended")
     alerts.add_argument("--test", metavar="TARGET", help="send a test message to this target of settings.toml")
     _json(alerts)
+
+    exceptions = _command(commands, "exceptions", "differences somebody has to look at: list, decide", None, home=False)
+    _exception_commands(exceptions)
 
     quarantine = _command(commands, "quarantine", "rows that were set aside: list, show, fix, release", None, home=False)
     _quarantine_commands(quarantine)
@@ -168,6 +172,35 @@ def _quarantine_commands(quarantine: argparse.ArgumentParser) -> None:
         parser.add_argument("--by", help="who decides")
         parser.add_argument("--why", help="why")
     _as_of(release)
+
+
+def _exception_commands(exceptions: argparse.ArgumentParser) -> None:
+    inner = exceptions.add_subparsers(dest="action", required=True, metavar="ACTION")
+    listed = _plain(inner, "list", "the queue, the oldest first", _exceptions_list)
+    listed.add_argument("--state", help="only those that stand there: open, assigned, written_off …")
+    listed.add_argument("--reason", help="only those of this reason")
+    _home_option(listed)
+    _json(listed)
+    texts = {
+        "assign": "give one to a person",
+        "resolve": "settled: its counterpart was found, or it was booked",
+        "write-off": "give the difference up; above the limit a second person has to agree",
+        "carry-forward": "leave it for the next month",
+        "reopen": "take the last decision back",
+    }
+    for name, text in texts.items():
+        parser = _plain(inner, name, text, _exceptions_decide)
+        parser.add_argument("exception", help="exception_guid, its first characters, or the order's number")
+        parser.add_argument("--by", required=True, help="who decides")
+        parser.add_argument("--why", required=True, help="why")
+        parser.add_argument("--at", help="when it was decided, with offset (default: now); it counts from then on")
+        if name == "assign":
+            parser.add_argument("--to", required=True, help="person it is given to")
+        if name == "resolve":
+            parser.add_argument("--as", dest="how", choices=("match", "adjustment"), required=True, help="how it was settled")
+        if name == "write-off":
+            parser.add_argument("--second-person", help="who agrees, another person than --by")
+        _home_option(parser)
 
 
 def _promise_options(promise: argparse.ArgumentParser) -> None:
@@ -306,6 +339,29 @@ def _alerts(options: argparse.Namespace) -> int:
     _print_json(rows) if options.json else print(
         table(rows, ("first_seen_at", "severity", "rule", "entity_type", "entity_id", "cleared_at", "message"))
     )
+    return 0
+
+
+def _exceptions_list(options: argparse.Namespace) -> int:
+    from orders_pipeline.ingest.desk import table
+    from orders_pipeline.reconciliation import desk
+
+    rows = desk.exceptions(_home(options), options.state, options.reason)
+    columns = ("exception_guid", "channel", "channel_order_id", "reason", "cause", "amount_diff", "qty_diff", "currency",
+               "age_days", "state", "owner_role", "assignee")  # fmt: skip
+    _print_json(rows) if options.json else print(table(rows, columns))
+    return 0
+
+
+def _exceptions_decide(options: argparse.Namespace) -> int:
+    from orders_pipeline.kernel.clock import parse_as_of
+    from orders_pipeline.reconciliation import desk
+
+    action = desk.RESOLUTIONS[options.how] if options.action == "resolve" else options.action.replace("-", "_")
+    more = {"assignee": getattr(options, "to", None), "second_person": getattr(options, "second_person", None)}
+    at = parse_as_of(options.at) if options.at else None
+    path = desk.decide(_home(options), options.exception, action, options.by, options.why, at, **more)
+    print(f"{path}\n`orders-pipeline run` brings it into the tables")
     return 0
 
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from datetime import UTC, datetime
 from typing import Any
 
 from orders_pipeline.cleaning import products
+from orders_pipeline.ingest.decisions import leave
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.warehouse import open_published
-
-#: Where decisions of people are left, below the landing folder: they are taken in like any other file.
-DECISIONS = "decisions"
 
 
 def _published(home: Home, statement: str) -> list[dict[str, Any]]:
@@ -46,16 +43,9 @@ def accept(home: Home, rows: list[dict[str, Any]], by: str, why: str, now: datet
     if not rows:
         raise Usage("no suggestion is near enough; lower --at-least, or write a product_synonyms file by hand")
     moment = now or datetime.now(UTC)
-    folder = home.landing / DECISIONS
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"product_synonyms_{moment.astimezone(UTC):%Y%m%dT%H%M%S%f}.csv"
-    partial = path.with_name(path.name + ".part")
-    with partial.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["title", "product_name", "decided_by", "decided_at", "reason"])
-        writer.writerows([r["title"], r["product_name"], by, moment.isoformat(timespec="seconds"), why] for r in rows)
-    partial.rename(path)
-    return str(path)
+    decided = {"decided_by": by, "decided_at": moment.isoformat(timespec="seconds"), "reason": why}
+    named = [{"title": r["title"], "product_name": r["product_name"], **decided} for r in rows]
+    return str(leave(home, "product_synonyms", named, moment))
 
 
 def unmapped(home: Home) -> list[dict[str, Any]]:

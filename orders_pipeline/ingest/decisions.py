@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from orders_pipeline.kernel.home import Home
@@ -40,3 +42,29 @@ def decisions(home: Home) -> Iterator[Mapping[str, Any]]:
 def released_rows(home: Home, file_id: str) -> list[int]:
     """Lines of a file somebody has released; read again when the file is."""
     return sorted({e["row_number"] for e in decisions(home) if e["kind"] == "release" and e["file_id"] == file_id})
+
+
+#: Where decisions that are standard files are left, below the landing folder: they are taken in like any other file.
+FOLDER = "decisions"
+
+
+def leave(home: Home, entity: str, rows: Sequence[Mapping[str, Any]], now: datetime | None = None) -> Path:
+    """Write decisions as a standard file of this entity into the landing zone, whole or not at all; returns its path.
+
+    `rows` share their columns. The next run takes the file in; it may be moved or edited by hand before.
+    """
+    moment = (now or datetime.now(UTC)).astimezone(UTC)
+    folder = home.landing / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{entity}_{moment:%Y%m%dT%H%M%S%f}.csv"
+    number = 1
+    while path.exists():
+        number += 1
+        path = folder / f"{entity}_{moment:%Y%m%dT%H%M%S%f}_{number}.csv"
+    partial = path.with_name(path.name + ".part")
+    with partial.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    partial.rename(path)
+    return path

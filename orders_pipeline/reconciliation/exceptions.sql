@@ -1,46 +1,108 @@
 -- grain: exception_guid
 -- refresh: whole
 -- changes at: always
--- What somebody has to look at: every order whose legs disagree, and every delay that has outlived its time, with its age.
-WITH open AS (
+-- The queue of what somebody has to look at: each difference with its cause, its age, who is to act and where it stands.
+-- The state follows from the last decision about it, and from whether the difference is still what was decided on.
+WITH decided AS (
     SELECT
-        order_guid,
-        channel,
-        shop_id,
-        channel_order_id,
-        currency,
-        status,
+        exception_guid,
+        action,
+        decided_by,
+        decided_at,
+        why,
         reason,
-        amount_diff,
-        due_amount,
-        paid_amount,
-        qty_diff,
-        timezone,
-        is_alert,
-        created_on AS opened_on
-    FROM reconciliation.three_way_match
-    WHERE
-        status IN ('MISMATCH', 'AMBIGUOUS', 'DUPLICATE_KEY', 'UNMATCHED_SO', 'UNMATCHED_LOG')
-        OR (status IN ('TIMING', 'UNMATCHED_PAY') AND coalesce(as_of() >= expected_clear_at, status = 'UNMATCHED_PAY'))
+        amount,
+        quantity,
+        assignee,
+        second_person
+    FROM reconciliation.exception_decisions
+    WHERE is_last
 ),
 
-aged AS (
+-- Decisions about an order whose difference has got another reason since: they do not hold for the new one.
+decided_otherwise AS (
     SELECT
-        guid_of(CAST(order_guid AS VARCHAR) || '|' || reason) AS exception_guid,
         order_guid,
-        channel,
-        shop_id,
-        channel_order_id,
-        currency,
-        status,
-        reason,
-        -- Without one leg, all of the other is the difference.
-        coalesce(amount_diff, -due_amount, paid_amount) AS amount_diff,
-        qty_diff,
-        is_alert,
-        opened_on,
-        days_between(local_date(as_of(), timezone), opened_on) AS age_days
-    FROM open
+        max(reason) AS reason
+    FROM reconciliation.exception_decisions
+    WHERE is_last AND action NOT IN ('assign', 'reopen') AND order_guid IS NOT NULL
+    GROUP BY order_guid
+),
+
+-- A payout that has reached the bank looks like money nobody has ordered anything for.
+payouts_at_bank AS (
+    SELECT a.order_guid
+    FROM payments.allocations AS a
+    LEFT JOIN reconciliation.payout_arrivals AS p ON a.payment_guid = p.payment_guid
+    WHERE NOT a.is_linked
+    GROUP BY a.order_guid
+    HAVING count(*) = count(p.payment_guid)
+),
+
+first_causes AS (
+    SELECT exception_guid, cause
+    FROM reconciliation.difference_causes
+    WHERE cause_number = 1
+),
+
+weighed AS (
+    SELECT
+        d.exception_guid,
+        d.order_guid,
+        d.channel,
+        d.shop_id,
+        d.channel_order_id,
+        d.currency,
+        d.status,
+        d.reason,
+        c.cause,
+        d.amount_diff,
+        d.qty_diff,
+        d.is_alert,
+        d.opened_on,
+        days_between(local_date(as_of(), d.timezone), d.opened_on) AS age_days,
+        s.action,
+        s.decided_by,
+        s.decided_at,
+        s.why,
+        s.assignee,
+        s.second_person,
+        s.amount AS decided_amount,
+        coalesce(s.reason <> d.reason, FALSE)
+        OR coalesce(s.amount <> coalesce(d.amount_diff, 0), FALSE)
+        OR coalesce(s.quantity <> coalesce(d.qty_diff, 0), FALSE) AS has_changed,
+        o.order_guid IS NOT NULL AND s.exception_guid IS NULL AS is_decided_otherwise,
+        b.order_guid IS NOT NULL AS is_payout
+    FROM reconciliation.differences AS d
+    LEFT JOIN first_causes AS c ON d.exception_guid = c.exception_guid
+    LEFT JOIN decided AS s ON CAST(d.exception_guid AS VARCHAR) = s.exception_guid
+    LEFT JOIN decided_otherwise AS o ON CAST(d.order_guid AS VARCHAR) = o.order_guid AND d.reason <> o.reason
+    LEFT JOIN payouts_at_bank AS b ON d.order_guid = b.order_guid AND NOT d.has_order
+),
+
+stated AS (
+    SELECT
+        *,
+        CASE
+            WHEN action IS NULL AND is_payout THEN 'resolved_match|payout_arrived'
+            WHEN action IS NULL AND is_decided_otherwise THEN 'open|reason_changed'
+            WHEN action IS NULL THEN 'open|'
+            WHEN action = 'assign' THEN 'assigned|'
+            WHEN action = 'reopen' THEN 'open|reopened'
+            WHEN has_changed THEN 'open|difference_changed'
+            WHEN action = 'write_off' AND decided_amount IS NULL AND amount_diff <> 0 THEN 'assigned|amount_missing'
+            WHEN
+                action = 'write_off' AND abs(coalesce(amount_diff, 0)) > threshold('write_off_single_max_amount')
+                AND second_person IS NULL
+                THEN 'assigned|second_person_needed'
+            WHEN action = 'write_off' THEN 'written_off|'
+            WHEN action = 'carry_forward' THEN 'carried_forward|'
+            WHEN action = 'resolve_match' THEN 'resolved_match|'
+            WHEN action = 'resolve_adjustment' THEN 'resolved_adjustment|'
+            WHEN action = 'close' THEN 'closed|'
+            ELSE 'open|unknown_action'
+        END AS standing
+    FROM weighed
 )
 
 SELECT
@@ -52,7 +114,7 @@ SELECT
     currency,
     status,
     reason,
-    CAST(NULL AS VARCHAR) AS cause,
+    cause,
     amount_diff,
     qty_diff,
     is_alert,
@@ -66,5 +128,24 @@ SELECT
         WHEN age_days <= 60 THEN '31-60'
         ELSE '60+'
     END AS age_bucket,
-    'open' AS state
-FROM aged
+    split_part(standing, '|', 1) AS state,
+    nullif(split_part(standing, '|', 2), '') AS state_reason,
+    split_part(standing, '|', 2) IN ('difference_changed', 'reason_changed', 'reopened') AS is_reopened,
+    CASE
+        WHEN
+            reason IN ('paid_not_shipped', 'quantity_over', 'quantity_short', 'shipped_after_cancel', 'shipped_without_order',
+                'awaiting_shipment')
+            THEN 'warehouse'
+        WHEN reason IN ('in_transit', 'not_delivered', 'cod_in_remittance', 'cod_not_remitted') THEN 'logistics'
+        WHEN
+            reason IN ('refunded_not_returned', 'returned_not_refunded', 'return_in_progress', 'refund_in_progress',
+                'cancelled_not_refunded')
+            THEN 'service'
+        ELSE 'finance'
+    END AS owner_role,
+    assignee,
+    decided_by,
+    decided_at,
+    why,
+    second_person
+FROM stated
