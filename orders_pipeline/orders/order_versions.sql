@@ -47,6 +47,7 @@ several AS (
         r.close_reason,
         r.is_pickup,
         r.pickup_store_id,
+        r.fulfilled_by,
         r.item_quantity,
         r.buyer_ref,
         r.customer_id,
@@ -98,6 +99,7 @@ carried AS (
         last_value(close_reason IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS close_reason,
         last_value(is_pickup IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS is_pickup,
         last_value(pickup_store_id IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS pickup_store_id,
+        last_value(fulfilled_by IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS fulfilled_by,
         last_value(item_quantity IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS item_quantity,
         last_value(buyer_ref IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS buyer_ref,
         last_value(customer_id IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS customer_id,
@@ -140,6 +142,7 @@ compared AS (
         OR lag(close_reason) OVER in_time IS DISTINCT FROM close_reason
         OR lag(is_pickup) OVER in_time IS DISTINCT FROM is_pickup
         OR lag(pickup_store_id) OVER in_time IS DISTINCT FROM pickup_store_id
+        OR lag(fulfilled_by) OVER in_time IS DISTINCT FROM fulfilled_by
         OR lag(item_quantity) OVER in_time IS DISTINCT FROM item_quantity
         OR lag(province) OVER in_time IS DISTINCT FROM province
         OR lag(city) OVER in_time IS DISTINCT FROM city
@@ -191,6 +194,7 @@ SELECT
     r.close_reason,
     r.is_pickup,
     r.pickup_store_id,
+    r.fulfilled_by,
     r.item_quantity,
     r.buyer_ref,
     r.customer_id,
@@ -252,6 +256,7 @@ SELECT
     close_reason,
     is_pickup,
     pickup_store_id,
+    fulfilled_by,
     item_quantity,
     buyer_ref,
     customer_id,

@@ -59,6 +59,7 @@ SELECT
     v.close_reason,
     coalesce(v.is_pickup, FALSE) AS is_pickup,
     v.pickup_store_id,
+    v.fulfilled_by,
     coalesce(g.province, v.province, b.province) AS province,
     coalesce(g.city, v.city, b.city) AS city,
     -- A city without districts has none, whatever street the source gives for one.
@@ -71,7 +72,12 @@ SELECT
     CAST(coalesce(l.ordered_qty, v.item_quantity) AS DECIMAL(18, 3)) AS ordered_qty,
     CAST(coalesce(l.cancelled_qty, 0) AS DECIMAL(18, 3)) AS cancelled_qty,
     v.timezone,
-    coalesce(c.logistics_leg, d.logistics_leg) AS logistics_leg,
+    -- A warehouse of the platform sends no outbound file: its word is the order export. Goods the merchant ships himself leave his own.
+    CASE v.fulfilled_by
+        WHEN 'platform' THEN 'order_export'
+        WHEN 'merchant' THEN 'wms'
+        ELSE coalesce(c.logistics_leg, d.logistics_leg)
+    END AS logistics_leg,
     coalesce(c.payment_leg, d.payment_leg) AS payment_leg,
     v.version_number,
     v.source,
