@@ -99,6 +99,7 @@ class Tangle:
                 **self.pick(self.keys), "funder": self.pick(["merchant", "platform", "brand"]), "amount": self.money(),
                 "scope": self.pick(["line", "order"]), "promotion_id": self.maybe(self.number("PR", 4)),
                 "description": self.pick([None, "满减", "满300减50", "第二件半价", "双11", "优惠金额"]),
+                "sub_order_id": self.maybe(self.number("S", self.count * 2), 0.3),
             }
             for _ in range(self.count // 2)
         ]  # fmt: skip
@@ -108,7 +109,7 @@ class Tangle:
         for number in range(self.count * 3):
             kind, key = self.pick(KINDS), self.pick(self.keys)
             number_of_order = self.pick([
-                *[key] * 9, {}, {"channel_order_id": self.number("S", self.count)},
+                *[key] * 9, {}, {"channel": "youzan", "shop_id": "b"}, {"channel_order_id": self.number("S", self.count)},
                 {"channel_order_id": self.number("I", self.count // 2)},
                 {"platform_txn_id": self.number("X", self.count // 3)},
                 {"merged_payment_id": self.number("X", self.count // 3)},
@@ -227,6 +228,16 @@ class Tangle:
             for _ in range(count)
         ]  # fmt: skip
 
+    def coupons(self) -> dict[str, list[support.Row]]:
+        """Coupons good for some goods, given to some buyers, handed in by these and by others."""
+        of = [{"channel": "taobao", "promotion_id": f"PR{n:04d}"} for n in range(3)]
+        return {
+            "coupon_products": [{**self.pick(of), "coupon_id": self.number("C", 3), "sku": self.number("SKU", 4)} for _ in range(9)],
+            "coupon_targets": [{**self.pick(of), "buyer_account": self.number("nick", 6)} for _ in range(12)],
+            "coupon_redemptions": [{**self.pick(of), "coupon_id": self.number("C", 4), "buyer_account": self.number("nick", 6),
+                                    "redeemed_on": self.at()[:10]} for _ in range(9)],
+        }  # fmt: skip
+
     def twins(self) -> dict[str, list[support.Row]]:
         """Orders of one buyer for the same goods, some seconds apart."""
         keys = [{"channel": "douyin", "shop_id": "main", "channel_order_id": f"D{number:05d}"} for number in range(20)]
@@ -246,7 +257,7 @@ class Tangle:
         for number in (1, 2):
             for entity in ("orders", "order_lines", "discounts", "payments", "shipments", "tracking", "returns"):
                 support.land(home, f"tangle/{number}/{entity}", getattr(self, entity)())
-        for entity, rows in {**self.reference(), **self.stock(), **self.twins()}.items():
+        for entity, rows in {**self.reference(), **self.stock(), **self.coupons(), **self.twins()}.items():
             support.land(home, f"tangle/{entity}", rows)
         shop = {"channel": "taobao", "shop_id": "main"}
         damaged = {**shop, "channel_order_id": "T99999", "quantity": 1, "sku": "1.5E+12"}
