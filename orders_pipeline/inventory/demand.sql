@@ -31,7 +31,11 @@ documents AS (
         s.order_guid,
         coalesce(k.component_sku, s.sku) AS sku,
         min(s.warehouse_id) AS warehouse_id,
-        sum(CASE WHEN s.shipped_at <= as_of() THEN s.quantity * coalesce(k.component_quantity, 1) ELSE 0 END) AS issued_qty,
+        -- Both ways of counting what has left have six decimals: of wide decimals with different scales DuckDB keeps the shorter.
+        CAST(
+            sum(CASE WHEN s.shipped_at <= as_of() THEN s.quantity * coalesce(k.component_quantity, 1) ELSE 0 END)
+            AS DECIMAL(24, 6)
+        ) AS issued_qty,
         min(CASE WHEN s.shipped_at > as_of() THEN s.shipped_at END) AS next_issue_at
     FROM fulfilment.shipment_lines AS s
     LEFT JOIN inventory.kit_components AS k ON s.sku = k.kit_sku
@@ -75,7 +79,7 @@ sold AS (
     SELECT
         order_guid,
         sku,
-        -sum(CASE WHEN occurred_at <= as_of() THEN quantity ELSE 0 END) AS issued_qty,
+        CAST(-sum(CASE WHEN occurred_at <= as_of() THEN quantity ELSE 0 END) AS DECIMAL(24, 6)) AS issued_qty,
         min(CASE WHEN occurred_at > as_of() THEN occurred_at END) AS next_issue_at
     FROM sales
     WHERE newest_first = 1

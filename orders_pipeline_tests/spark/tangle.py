@@ -236,6 +236,10 @@ class Tangle:
             "coupon_targets": [{**self.pick(of), "buyer_account": self.number("nick", 6)} for _ in range(12)],
             "coupon_redemptions": [{**self.pick(of), "coupon_id": self.number("C", 4), "buyer_account": self.number("nick", 6),
                                     "redeemed_on": self.at()[:10]} for _ in range(9)],
+            "coupon_lines": [{**key, "sku": "SKU0001", "quantity": 1, "sub_order_id": f"CL{n}", "payable_amount": "5.00"}
+                             for n, key in enumerate(self.keys[:8])],
+            "coupon_discounts": [{**key, "funder": "brand", "scope": "line", "amount": "1.00", "sub_order_id": f"CL{n}"}
+                                 for n, key in enumerate(self.keys[:8])],
         }  # fmt: skip
 
     def twins(self) -> dict[str, list[support.Row]]:
