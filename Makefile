@@ -33,7 +33,7 @@ run: setup ## the bundled sample through the whole pipeline, with a summary of w
 	@$(BIN)/orders-pipeline run --home data --as-of $(SAMPLE_AS_OF) $(ARGS)
 
 test: setup ## all tests (Spark, Postgres and real-data tests skip with a reason where they cannot run)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: setup ## style and types
 	@$(BIN)/ruff check .

@@ -238,6 +238,11 @@ class Tangle:
                                     "redeemed_on": self.at()[:10]} for _ in range(9)],
             "coupon_lines": [{**key, "sku": "SKU0001", "quantity": 1, "sub_order_id": f"CL{n}", "payable_amount": "5.00"}
                              for n, key in enumerate(self.keys[:8])],
+            "arrivals": [
+                {"account": account, "payment_id": number, "kind": kind, "amount": amount, "currency": "CNY",
+                 "occurred_at": self.at(3), "payout_id": "PO1"}
+                for account, number, kind, amount in (("a1", "PO1", "payout", "-55.55"), ("bank", "BK1", "receipt", "55.55"))
+            ],
             "coupon_discounts": [{**key, "funder": "brand", "scope": "line", "amount": "1.00", "sub_order_id": f"CL{n}"}
                                  for n, key in enumerate(self.keys[:8])],
         }  # fmt: skip
