@@ -271,6 +271,8 @@ def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: D
     connection.execute("CREATE OR REPLACE TABLE ref.fast_categories (category VARCHAR)")
     for category in settings.fast_categories:
         connection.execute("INSERT INTO ref.fast_categories VALUES (?)", [category])
+    connection.execute("CREATE OR REPLACE TABLE ref.allocation (strategy VARCHAR)")
+    connection.execute("INSERT INTO ref.allocation VALUES (?)", [settings.allocation])
     connection.execute(
         f"CREATE OR REPLACE TABLE ref.days AS SELECT CAST(range AS INTEGER) AS day_number FROM range({DAYS_AHEAD + 1})"
     )

@@ -10,6 +10,7 @@ WITH ranked AS (
         city,
         timezone,
         is_active,
+        priority,
         file_id,
         row_number,
         row_number() OVER (
@@ -26,6 +27,7 @@ SELECT
     city,
     timezone,
     coalesce(is_active, TRUE) AS is_active,
+    priority,
     file_id,
     row_number
 FROM ranked

@@ -17,6 +17,8 @@ from typing import Any
 from orders_pipeline.kernel.faults import Usage
 
 THRESHOLDS = Path(__file__).parents[1] / "dictionary" / "thresholds.toml"
+#: How the warehouse of an order is chosen: the cheapest way of all, or the fullest one or the first by rank until it is served.
+ALLOCATIONS = ("single_node_first", "highest_available", "node_order")
 UNITS = ("ratio", "qty", "amount", "days", "hours", "minutes", "seconds", "count", "mb", "rows")
 
 
@@ -44,6 +46,7 @@ class Settings:
     alerts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fast_categories: tuple[str, ...] = ()
     calendars: Mapping[str, Any] = field(default_factory=dict)
+    allocation: str = ALLOCATIONS[0]
 
     def shop_zone(self, channel: str, shop_id: str) -> str | None:
         return self.shops.get((channel, shop_id), {}).get("timezone")
@@ -72,7 +75,10 @@ def load_settings(file: Path) -> Settings:
     shops = {(channel, shop): dict(spec) for channel, per in given.get("shops", {}).items() for shop, spec in per.items()}
     fast = tuple(given.get("stock", {}).get("fast_categories", ()))
     accounts, alerts, calendars = (dict(given.get(name, {})) for name in ("accounts", "alerts", "calendars"))
-    return Settings(values, shops, accounts, alerts, fast, calendars)
+    allocation = given.get("stock", {}).get("allocation", ALLOCATIONS[0])
+    if allocation not in ALLOCATIONS:
+        raise Usage(f"{file}: [stock] allocation is '{allocation}'; one of {', '.join(ALLOCATIONS)}")
+    return Settings(values, shops, accounts, alerts, fast, calendars, allocation)
 
 
 def _read(path: Path) -> dict[str, Any]:
