@@ -172,6 +172,9 @@ class Tangle:
             "product_synonyms": [{"title": "茶壶500g", "product_name": "紫砂壶 500g", "decided_by": "li.na", "reason": "same"}],
             "promotions": [{"promotion_id": f"PR{n:04d}", "threshold_amount": "20.00", "partial_return_policy": self.pick(["claw_back", "keep"]), "name": self.pick(["p", "满2件8折"]), "kind": self.pick(["coupon", "bundle"]),
                             "starts_at": self.at(), "ends_at": self.at()} for n in range(3)],
+            "competitor_events": [{"channel": "taobao", "category": self.pick(["toys", None]), "starts_at": self.at(),
+                                   "ends_at": self.at()} for n in range(3)],
+            "empty_shelves": [{"warehouse_id": "W1", "sku": "SKU0002", "counted_at": self.at(), "on_hand_qty": 0}],
         }  # fmt: skip
 
     def stock(self) -> dict[str, list[support.Row]]:

@@ -1,0 +1,41 @@
+-- grain: promotion_id
+-- refresh: whole
+-- Promotions as days of their shops: first and last day, when buyers were told, and whether the days are over. The end is exclusive.
+WITH newest AS (
+    SELECT
+        promotion_id,
+        file_id,
+        row_number() OVER (
+            PARTITION BY promotion_id
+            ORDER BY max(exported_at) DESC NULLS LAST, file_id DESC NULLS LAST
+        ) AS newest_first
+    FROM raw.promotions
+    GROUP BY promotion_id, file_id
+),
+
+days AS (
+    SELECT
+        r.promotion_id,
+        r.kind,
+        local_date(r.starts_at, coalesce(r.timezone, 'Asia/Shanghai')) AS starts_on,
+        local_date(add_minutes(r.ends_at, -1), coalesce(r.timezone, 'Asia/Shanghai')) AS ends_on,
+        local_date(r.announced_at, coalesce(r.timezone, 'Asia/Shanghai')) AS announced_on,
+        local_date(as_of(), coalesce(r.timezone, 'Asia/Shanghai')) AS today_on,
+        r.file_id,
+        r.row_number
+    FROM raw.promotions AS r
+    INNER JOIN newest AS n ON r.promotion_id = n.promotion_id AND r.file_id = n.file_id
+    WHERE n.newest_first = 1
+)
+
+SELECT
+    promotion_id,
+    min(kind) AS kind,
+    min(starts_on) AS starts_on,
+    greatest(max(ends_on), min(starts_on)) AS ends_on,
+    min(announced_on) AS announced_on,
+    min(today_on) AS today_on,
+    min(file_id) AS file_id,
+    min(row_number) AS row_number
+FROM days
+GROUP BY promotion_id
