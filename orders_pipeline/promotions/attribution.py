@@ -28,7 +28,8 @@ COLUMNS = (
     "repurchase_amount", "competitor_amount", "competitor_status", "cannibalised_amount", "pulled_forward_amount",
     "incremental_amount", "incremental_low_amount", "incremental_high_amount", "verdict", "gross_lift_amount", "gross_low_amount",
     "gross_high_amount", "discount_cost_amount", "roi_ratio", "pretrend_z", "placebo_count", "placebo_coverage_ratio",
-    "interval_factor", "direct_check_z", "day", "observed_amount", "counterfactual_amount", "standard_error_amount", "masked_reason",
+    "interval_factor", "direct_check_z", "day", "observed_amount", "counterfactual_amount", "standard_error_amount",
+    "masked_reason",
 )  # fmt: skip
 Row = dict[str, Any]
 
@@ -50,12 +51,16 @@ class Pooled:
 def attribute(rows: pa.Table) -> pa.Table:
     """The rows of `promotions.attribution_fits` from those of `promotions.panels`."""
     import pyarrow as pa
+    import scipy.linalg  # noqa: F401  its BLAS must be loaded before its threads can be limited
+    from threadpoolctl import threadpool_limits
 
     made: list[Row] = []
     if rows.num_rows:
         extent = [row for row in rows.filter(_is(rows, "extent")).to_pylist() if row["day_on"] is not None]
         if extent:
-            made = _attribute(read(rows))
+            # Matrices of a few hundred rows: more threads would wait for each other longer than they compute.
+            with threadpool_limits(limits=1, user_api="blas"):
+                made = _attribute(read(rows))
         else:
             made = [_empty(row["promotion_id"], "no_target_goods") for row in rows.filter(_is(rows, "promotion")).to_pylist()]
     return pa.Table.from_pylist([{name: row.get(name) for name in COLUMNS} for row in made], schema=_schema())
@@ -146,7 +151,7 @@ def decompose(one: Study, pooled: Pooled, controls: Controls, world: World) -> R
         "interval_factor": pooled.factor[tier],
     }
     factor = 1.96 * pooled.factor[tier]
-    effect, effect_error = controls.event_effect(one.case)
+    effect = controls.event_effect(one.case)
     share = one.event_share
     competitor = one.natural * (1 - np.exp(-effect * share)) if share > 0 else 0.0
     baseline = one.natural - competitor
@@ -184,7 +189,7 @@ def decompose(one: Study, pooled: Pooled, controls: Controls, world: World) -> R
 
 
 def _net(one: Study, pooled: Pooled, c: Slope, f: Slope, a: Slope | None) -> tuple[float, float, float, float, float | None]:
-    """Cannibalised, pulled forward (with what was put off), net, its standard error, and how far the raw data alone are from it."""
+    """Cannibalised, pulled forward (with what was put off), net, its standard error, and the distance of the raw data alone."""
     lift, lift_v = one.lift, one.variance
     back = one.substitute_price / one.price if one.substitute and one.price > 0 else 1.0
     own_c, own_f = cannibalised(one, pooled), pulled(one, pooled)
@@ -218,7 +223,7 @@ def _net(one: Study, pooled: Pooled, c: Slope, f: Slope, a: Slope | None) -> tup
 def exact(
     observed: float, baseline: float, competitor: float, cannibalised: float, pulled: float, existing: float | None
 ) -> dict[str, float]:
-    """The parts in cents: each rounded once, natural and incremental take what rounding leaves, so that they add up to what was seen.
+    """The parts in cents: each rounded once, natural and incremental take what rounding leaves, so that the sum is exact.
 
     Without known buyers the baseline is not split and stands whole under natural.
     """

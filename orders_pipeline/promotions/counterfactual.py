@@ -129,7 +129,7 @@ class Counterfactual:
         return Prediction(value, covariance)
 
     def left_out(self, block: np.ndarray) -> Prediction:
-        """The errors (observed less predicted) of training days, as positions in `days`, when all of them are left out at once."""
+        """The errors (observed less predicted) of training days, as positions in `days`, all left out at once."""
         inner = np.linalg.inv(self.precision[np.ix_(block, block)])
         mu = self.mu[block]
         return Prediction(mu * (inner @ self.weighted[block]), inner * mu[:, None] * mu[None, :])

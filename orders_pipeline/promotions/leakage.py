@@ -29,7 +29,7 @@ class Evidence:
 
 @dataclass
 class Slope:
-    """Share of the lift that leaks: its mean, standard error, and the variance between promotions; and how much of it is prior."""
+    """The share of the lift that leaks: mean, standard error, and variance between promotions, weight of the prior."""
 
     mean: float
     error: float

@@ -13,11 +13,10 @@ from orders_pipeline.promotions.series import Case, World
 
 @dataclass
 class Competition:
-    """The effect of a listed competitor event on the log of a category's sales: pooled mean, its error, and spread over events."""
+    """The effect of a listed competitor event on the log of a category's sales: pooled mean and its error, per category."""
 
     effect: np.ndarray
     error: np.ndarray
-    spread: float = 0.12
 
 
 class Controls:
@@ -87,11 +86,9 @@ class Controls:
         treated[case.shops] = True
         return _share(self.world, own, treated)
 
-    def event_effect(self, case: Case) -> tuple[float, float]:
-        """The pooled effect on the log of sales, and its standard error with the spread between events."""
-        own = np.array(sorted(case.categories), int)
-        error = float(np.mean(self.competition.error[own]))
-        return float(np.mean(self.competition.effect[own])), float(np.hypot(error, self.competition.spread))
+    def event_effect(self, case: Case) -> float:
+        """The pooled effect of a listed event on the log of sales of the promotion's categories."""
+        return float(np.mean(self.competition.effect[np.array(sorted(case.categories), int)]))
 
     def _effect(self, own: np.ndarray) -> float:
         return float(np.mean(self.competition.effect[own])) if own.any() else 0.0

@@ -22,7 +22,7 @@ AMOUNTS = ("clean_amount", "clean_observed_amount", "existing_amount", "identifi
 
 @dataclass
 class Role:
-    """One role's goods of a promotion, per day: sales, what of them is clean, the base level that is live and that is disturbed."""
+    """One role's goods of a promotion, per day: sales, what of them is clean, the base level live and disturbed."""
 
     sums: dict[str, np.ndarray]
     base: np.ndarray

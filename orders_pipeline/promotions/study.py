@@ -17,7 +17,7 @@ MAX_SHARE = 0.10
 
 @dataclass
 class Placebo:
-    """A quiet window predicted as if a promotion had run: errors (observed less predicted) relative to the prediction, in their sd."""
+    """A quiet window predicted as if a promotion had run: errors (observed less predicted) relative to it, in sd."""
 
     window: float
     window_z: float
@@ -27,7 +27,7 @@ class Placebo:
 
 @dataclass
 class Study:
-    """What one promotion's series say, before anything is pooled. Amounts are list value over the window unless named otherwise."""
+    """What one promotion's series say, before anything is pooled. Amounts: list value over the window unless named otherwise."""
 
     case: Case
     observed: float = 0.0
@@ -168,7 +168,7 @@ def _leak(
     model: Counterfactual,
     least: int,
 ) -> tuple[float, float, float] | None:
-    """What is missing on the clean days, scaled to all of them: (amount, its variance, covariance of its error with the lift's)."""
+    """What is missing on the clean days, scaled to all of them: (amount, variance, covariance with the lift's error)."""
     if clean.sum() < least:
         return None
     share = role.clean_base[days] / np.maximum(role.base[days], 1e-9)
@@ -226,11 +226,11 @@ def _substitutes(
 
 
 def _placebos(model: Counterfactual, second: Counterfactual | None, length: int, aftermath: int) -> list[Placebo]:
-    """Up to six quiet windows of the promotion's length, spread over the training days, with the days after them left out as well."""
+    """Up to six quiet windows of the promotion's length, spread over the training days, the days after left out too."""
     starts, found = model.days, []
     for start in starts:
         inside = (model.days >= start) & (model.days < start + length)
-        if inside.sum() == length or inside.sum() >= max(0.8 * length, 1) and length > 5:
+        if inside.sum() == length or (inside.sum() >= max(0.8 * length, 1) and length > 5):
             found.append(start)
     chosen, last = [], -(10**9)
     step = max(length + aftermath, len(found) // PLACEBOS if found else 1)
