@@ -26,8 +26,8 @@ from orders_pipeline.ingest.families import reunite
 from orders_pipeline.ingest.landing import Landed, Member, expand, reason_of, scan
 from orders_pipeline.ingest.load import Load, clean_up, load_staged, stage
 from orders_pipeline.ingest.raw import MEMBERS, create_raw_tables
-from orders_pipeline.ingest.read import Sniffed, check_start, open_table
-from orders_pipeline.ingest.recognise import Recognised, recognise
+from orders_pipeline.ingest.read import Sniffed, check_start, open_table, split_grid
+from orders_pipeline.ingest.recognise import Recognised, recognise, stacked
 from orders_pipeline.ingest.reference import create_stage_tables
 from orders_pipeline.ingest.release import read_again
 from orders_pipeline.ingest.touched import touch, touch_ledger
@@ -159,6 +159,11 @@ class Taker:
     def _take_tables(self, member: Member, sniffed: Sniffed, done: Intake) -> bool:
         found: list[Recognised] = []
         faults: list[BadInput] = []
+        for table in list(sniffed.tables):
+            if rows := stacked(self.dictionary, table):
+                sniffed.tables += split_grid(table, rows, self.home.work)
+                sniffed.tables.remove(table)
+                table.path.unlink(missing_ok=True)
         for table in sniffed.tables:
             try:
                 found.append(recognise(self.dictionary, table))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 
 from orders_pipeline.dictionary.model import Dictionary, Source, canonical_header
@@ -64,16 +64,19 @@ def recognise(dictionary: Dictionary, table: Table) -> Recognised:
     """
     best: list[tuple[int, int, int, Source, dict[str, int]]] = []
     nearest: tuple[int, str, list[str]] = (0, "", [])
-    for number, cells in enumerate(table.head, 1):
+    joined: dict[int, list[str]] = {}
+    for number, cells in _headers(table):
         header = [canonical_header(c) for c in cells]
         if sum(1 for c in header if c) < 2:
             continue
+        if number < 0:
+            joined[-number] = cells
         for source in _with_a_name_of(dictionary, header):
             if (source.kind == "json") != (table.kind == "json") and not source.is_standard:
                 continue
             bound = bind(source, header)
             if bound and fits(source, bound) and not _is_stranger(source, header):
-                best.append((len(set(bound.values())), len(source.signature), -number, source, bound))
+                best.append((len(set(bound.values())), len(source.signature), -abs(number), source, bound))
             elif len(bound) > nearest[0]:
                 missing = [source.columns[h][0] for h in source.signature if h not in bound]
                 nearest = (len(bound), source.name, missing)
@@ -88,7 +91,48 @@ def recognise(dictionary: Dictionary, table: Table) -> Recognised:
             reason="ambiguous_source",
             remedy="keep more of the platform's columns in the export",
         )
+    if -line in joined and len(bind(source, [canonical_header(c) for c in table.head[-line - 1]])) < len(bound):
+        table.head[-line - 1] = joined[-line]
     return Recognised(table, source, -line, bound)
+
+
+def _headers(table: Table) -> Iterator[tuple[int, list[str]]]:
+    """Every line that may be the header, with its number; a header of two lines (titles over groups of columns, names that
+    reach over both) as the second of them with its number negative, once as what stands lowest, once group and name together."""
+    above: list[str] = []
+    for number, cells in enumerate(table.head, 1):
+        yield number, cells
+        if table.numbered and table.kind != "json" and any(c.strip() for c in above) and any(c.strip() for c in cells):
+            pairs = [(a.strip(), c.strip()) for a, c in zip(_padded(above, cells), _padded(cells, above), strict=True)]
+            if any(a and not c for a, c in pairs):
+                yield -number, [c or a for a, c in pairs]
+            group, grouped = "", []
+            for a, c in pairs:
+                group = a or (group if c else "")
+                grouped.append(group + c if c else a)
+            yield -number, grouped
+        above = cells
+
+
+def _padded(cells: list[str], other: list[str]) -> list[str]:
+    return cells + [""] * (len(other) - len(cells))
+
+
+def stacked(dictionary: Dictionary, table: Table) -> list[int]:
+    """The rows of a sheet at which another table begins below the first: after blank rows, under a header of a known source."""
+    found: dict[int, None] = {}
+    for first, _, cells in table.after_gaps:
+        try:
+            recognise(dictionary, replace(table, head=[cells], after_gaps=[]))
+        except BadInput:
+            continue
+        found[first] = None
+    try:
+        top = recognise(dictionary, table).header_line if found else 0
+    except BadInput:
+        top = 0
+    # A preamble may end with a blank row too: what comes before or holds the first header is no second table.
+    return [first for first in found if first > top and top]
 
 
 def _is_stranger(source: Source, header: list[str]) -> bool:

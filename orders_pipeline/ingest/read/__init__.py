@@ -9,6 +9,7 @@ loaded = load_rows(connection, "staged", csv)    # every row accounted for, line
 from orders_pipeline.ingest.read.duck import Loaded, load_rows, read_csv_sql
 from orders_pipeline.ingest.read.encoding import DEFAULT_ENCODINGS
 from orders_pipeline.ingest.read.footer import footer_start
+from orders_pipeline.ingest.read.grid import split_grid
 from orders_pipeline.ingest.read.header import HeaderCandidate, header_candidates
 from orders_pipeline.ingest.read.limits import DEFAULT, Limits
 from orders_pipeline.ingest.read.model import BrokenRow, Dialect, NormalisedCsv, Sniffed, Table
@@ -36,4 +37,5 @@ __all__ = [
     "open_table",
     "read_csv_sql",
     "sniff_kind",
+    "split_grid",
 ]

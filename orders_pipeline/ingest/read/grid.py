@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from orders_pipeline.ingest.read.limits import Limits
@@ -13,6 +15,9 @@ from orders_pipeline.ingest.read.model import Dialect, Table, TextFacts
 from orders_pipeline.ingest.read.records import join_cells
 
 _CSV = Dialect()
+#: A title or two may stand above the header of a second table; gaps beyond these are those of a sheet without structure.
+_ROWS_AFTER_A_GAP = 3
+_GAPS_KEPT = 200
 
 
 @dataclass
@@ -22,6 +27,7 @@ class _Ends:
     head: list[tuple[int, list[str], int]] = field(default_factory=list)
     tail: deque[tuple[int, str, int]] = field(default_factory=deque)
     after_head: int = 0
+    after_gaps: list[tuple[int, int, list[str]]] = field(default_factory=list)
 
 
 def write_grid(
@@ -33,14 +39,17 @@ def write_grid(
     sheet: str | None,
     work_dir: Path,
     limits: Limits,
+    first: int = 1,
 ) -> Table | None:
     """A table from ``(row number, cells)`` pairs in ascending order; blank rows are dropped, None when all are.
+
+    ``first`` is the row of the sheet at which the table begins: row numbers stay the sheet's, the head begins there.
 
     Every row is written ``width`` cells wide: sheets and HTML leave empty cells at the end out at will.
     """
     target = work_dir / f"{name[:40]}.{os.urandom(4).hex()}.grid"
     ends = _Ends(tail=deque(maxlen=limits.tail_lines))
-    longest, spans, records, last_row, offset = 0, False, 0, 0, 0
+    longest, spans, records, last_row, offset, gap = 0, False, 0, 0, 0, 0
     try:
         with target.open("wb") as out:
             for number, cells in rows:
@@ -55,8 +64,12 @@ def write_grid(
                     text = join_cells(cells, _CSV)
                     spans = spans or "\n" in text
                 data = f"{number},{text}\n".encode("utf-8", "replace")
-                if number <= limits.head_lines:
-                    ends.head.append((number, cells, offset))
+                if last_row and number > last_row + 1:
+                    gap = number
+                if gap and number < gap + _ROWS_AFTER_A_GAP and len(ends.after_gaps) < _ROWS_AFTER_A_GAP * _GAPS_KEPT:
+                    ends.after_gaps.append((gap, number, cells))
+                if number < first + limits.head_lines:
+                    ends.head.append((number - first + 1, cells, offset))
                     ends.after_head = offset + len(data)
                 ends.tail.append((number, text, offset))
                 out.write(data)
@@ -69,11 +82,42 @@ def write_grid(
         target.unlink()
         return None
     facts = TextFacts(offset, last_row, "\n", spans, longest, "", False)
-    return _table(target, kind, sheet, ends, facts, records, limits)
+    return _table(target, kind, sheet, ends, facts, records, limits, first)
 
 
-def _table(path: Path, kind: str, sheet: str | None, ends: _Ends, facts: TextFacts, records: int, limits: Limits) -> Table:
-    rows = min(limits.head_lines, facts.lines)
+def split_grid(table: Table, rows: Sequence[int], work_dir: Path) -> list[Table]:
+    """The tables that lie under each other in one grid, each beginning at one of these rows (the first at its own)."""
+    found = []
+    bounds = [1, *sorted(rows), table.line_count + 1]
+    for first, end in pairwise(bounds):
+        part = write_grid(
+            _rows_between(table, first, end),
+            len(next(cells for cells in table.head if cells)),
+            name=table.path.stem,
+            kind=table.kind,
+            sheet=table.sheet if first == 1 else f"{table.sheet or ''} row {first}".strip(),
+            work_dir=work_dir,
+            limits=table.limits,
+            first=first,
+        )
+        if part is not None:
+            part.risky = {column: [r for r in there if first <= r < end] for column, there in table.risky.items()}
+            found.append(part)
+    return found
+
+
+def _rows_between(table: Table, first: int, end: int) -> Iterator[tuple[int, list[str]]]:
+    csv.field_size_limit(table.limits.line_bytes)
+    with table.path.open(encoding="utf-8", newline="") as lines:
+        for number, *cells in csv.reader(lines):
+            if first <= int(number) < end:
+                yield int(number), cells
+
+
+def _table(
+    path: Path, kind: str, sheet: str | None, ends: _Ends, facts: TextFacts, records: int, limits: Limits, first: int
+) -> Table:
+    rows = min(limits.head_lines, facts.lines - first + 1)
     head: list[list[str]] = [[] for _ in range(rows)]
     offsets = [ends.after_head] * (rows + 1)
     for number, cells, offset in ends.head:
@@ -98,6 +142,7 @@ def _table(path: Path, kind: str, sheet: str | None, ends: _Ends, facts: TextFac
         sheet=sheet,
         numbered=True,
         record_count=records,
+        after_gaps=ends.after_gaps,
         facts=facts,
         limits=limits,
     )

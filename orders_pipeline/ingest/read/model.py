@@ -49,6 +49,8 @@ class Table:
     ``path`` is the UTF-8 text to read: the original file when it already is one, else a copy in the work
     directory. ``numbered`` tables (sheets, JSON) carry the row number as a first column of that text, not shown in
     ``head`` or ``tail``; blank rows are left out of the text and ``record_count`` is the number of the others.
+    ``after_gaps`` holds rows of a sheet that follow blank rows: (first row after the gap, this row, its cells), for a
+    second table may begin there.
     ``risky`` names, per column index (0-based), the rows in which a spreadsheet cell was a *number* of 15 or more
     digits: if that column is an id, digits may be lost.
     """
@@ -69,6 +71,7 @@ class Table:
     numbered: bool = False
     record_count: int = 0
     risky: dict[int, list[int]] = field(default_factory=dict)
+    after_gaps: list[tuple[int, int, list[str]]] = field(default_factory=list)
     column_types: list[str] = field(default_factory=list)
     facts: TextFacts | None = None
     limits: Limits = DEFAULT
