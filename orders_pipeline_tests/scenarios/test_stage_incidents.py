@@ -17,7 +17,9 @@ def beijing(text: str) -> datetime:
 
 def standing(home: Home) -> set[tuple[str, str]]:
     """(rule, entity) of the alerts of this room that stand."""
-    rules = "('cancel_timer_off', 'cancellation_burst', 'not_shipped', 'stage_suspended', 'stage_overdue', 'payment_deadline_near')"
+    rules = (
+        "('cancel_timer_off', 'cancellation_burst', 'not_shipped', 'stage_suspended', 'stage_overdue', 'payment_deadline_near')"
+    )
     rows = query(home, f"SELECT rule, entity_id FROM ops.alerts WHERE cleared_at IS NULL AND rule IN {rules}")
     return set(rows)
 
@@ -90,7 +92,10 @@ def test_a_burst_of_cancellations_stands_out_from_the_usual_rate_of_that_hour(tm
     home = new_home(tmp_path / "home")
     book.land(home)
     run(home, now)
-    rows = records(home, "SELECT * FROM fulfilment.cancellations_hourly WHERE hour_at >= TIMESTAMPTZ '2026-03-01 00:00:00+08' ORDER BY hour_at")
+    rows = records(
+        home,
+        "SELECT * FROM fulfilment.cancellations_hourly WHERE hour_at >= TIMESTAMPTZ '2026-03-01 00:00:00+08' ORDER BY hour_at",
+    )
     assert [(str(r["hour_local"])[11:13], r["cancelled_count"], r["usual_count"], r["is_burst"]) for r in rows] == [
         ("09", 8, 6.0, False),
         ("11", 8, 0.0, True),
@@ -102,7 +107,14 @@ def test_an_order_nobody_ships_is_told_after_a_day_once_and_until_it_leaves(tmp_
     book = Book()
     paid = beijing("2026-02-27T12:00:00").isoformat()
     book.order("A1", "1.00", created_at=paid, paid_at=paid)
-    book.order("LATER", "1.00", created_at=paid, paid_at=paid, promised_ship_at=beijing("2026-03-10T12:00:00").isoformat(), order_type="presale")
+    book.order(
+        "LATER",
+        "1.00",
+        created_at=paid,
+        paid_at=paid,
+        promised_ship_at=beijing("2026-03-10T12:00:00").isoformat(),
+        order_type="presale",
+    )
     home = new_home(tmp_path / "home")
     book.land(home)
     seen = {}

@@ -89,7 +89,8 @@ def stages(vectors: list[Vector], tmp_path_factory: pytest.TempPathFactory) -> d
         book.land(home)
         run(home, max(instant(v["start"]) for v in rows) + timedelta(days=400))
         for row in records(
-            home, "SELECT o.channel_order_id, s.* FROM fulfilment.order_stages s JOIN orders.orders o USING (order_guid) ORDER BY stage_number"
+            home,
+            "SELECT o.channel_order_id, s.* FROM fulfilment.order_stages s JOIN orders.orders o USING (order_guid) ORDER BY stage_number",
         ):
             found[row["channel_order_id"]].setdefault(row["stage"], row)
     return found
@@ -108,7 +109,9 @@ def test_deadlines_are_the_vectors(vectors: list[Vector], stages: Mapping[str, A
             text = next(t for t in (vector["our_result"], vector["adopt"]) if re.match(r"\d{4}-", t))
             wanted[vector["id"]] = instant(text)
         if vector["kind"] == "due_at with a pause" and "derived here" in vector.values():
-            wanted[vector["id"]] = instant(next(t for t in vector.values() if re.match(r"\d{4}-\d\d-\d\dT", t) and t != vector["start"]))
+            wanted[vector["id"]] = instant(
+                next(t for t in vector.values() if re.match(r"\d{4}-\d\d-\d\dT", t) and t != vector["start"])
+            )
     assert {name: stages[name]["paid"]["due_at"] for name in wanted} == wanted
     assert len(wanted) >= 8
 
@@ -189,7 +192,15 @@ def test_a_fold_of_the_whole_life_passes_every_kind_of_stage(tmp_path: Path) -> 
         return (datetime.fromisoformat("2026-02-01T08:00:00+08:00") + timedelta(hours=hours)).isoformat()
 
     for hours, status, raw in ((0, "pending_payment", None), (2, "on_hold", "待审核"), (3, "on_hold", "锁定"), (4, "paid", None)):
-        book.order("A1", "10.00", status=status, raw_status=raw, exported_at=at(hours), created_at=at(0), paid_at=at(1) if hours else None)
+        book.order(
+            "A1",
+            "10.00",
+            status=status,
+            raw_status=raw,
+            exported_at=at(hours),
+            created_at=at(0),
+            paid_at=at(1) if hours else None,
+        )
     book.order("A1", "10.00", status="completed", exported_at=at(200), created_at=at(0), paid_at=at(1), completed_at=at(199))
     book.pay("A1", "10.00", occurred_at=at(1))
     book.ship("A1", released_at=at(5), picked_at=at(6), label_printed_at=at(7), packed_at=at(8), shipped_at=at(9))
@@ -197,7 +208,9 @@ def test_a_fold_of_the_whole_life_passes_every_kind_of_stage(tmp_path: Path) -> 
         (10, "collected", "已揽收"), (12, "in_transit", "运输途中"), (20, "in_transit", "到达杭州转运中心"), (30, "out_for_delivery", "派送中"),
         (31, "exception", "电话无人接听"), (40, "out_for_delivery", "再次派送"), (41, "awaiting_pickup", "已投柜"), (50, "delivered", "已取出"),
     ):  # fmt: skip
-        book.rows["tracking"].append({"courier_code": "sf", "waybill_id": "WB-A1", "status_code": code, "description": text, "occurred_at": at(hours)})
+        book.rows["tracking"].append(
+            {"courier_code": "sf", "waybill_id": "WB-A1", "status_code": code, "description": text, "occurred_at": at(hours)}
+        )
     book.case(
         "A1", "return_refund", "refunded", requested_at=at(60), approved_at=at(61), received_at=at(100), inspected_at=at(101),
         disposition="restock", refunded_at=at(102), refund_amount="10.00",
