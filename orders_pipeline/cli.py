@@ -123,6 +123,7 @@ def make_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--months", type=int, default=1)
     simulate.add_argument("--seed", type=int, default=1)
     simulate.add_argument("--out", type=Path, required=True)
+    simulate.add_argument("--stock", type=int, default=0, help="SKUs with stock files and oversells beside the orders")
     simulate.add_argument("--faults", type=Path, help="YAML: fault kind -> {rate: …} or {count: …}")
 
     docs = _command(commands, "docs", "write the dictionary and table pages anew", _docs, home=False)
@@ -508,7 +509,14 @@ def _simulate(options: argparse.Namespace) -> int:
     from orders_pipeline.simulate import simulate
 
     try:
-        made = simulate(orders=options.orders, out=options.out, months=options.months, seed=options.seed, faults=options.faults)
+        made = simulate(
+            orders=options.orders,
+            out=options.out,
+            months=options.months,
+            seed=options.seed,
+            faults=options.faults,
+            stock=options.stock,
+        )
     except (ValueError, FileExistsError) as error:
         raise Usage(str(error)) from error
     print(

@@ -37,6 +37,8 @@ class Book:
     orders: list[Order]
     stock: Stock
     wanted: dict[str, list[Wanted]]
+    #: SKUs that some stock file knows.
+    known: frozenset[str]
 
 
 def read(rows: Sequence[Mapping[str, Any]]) -> Book:
@@ -67,7 +69,7 @@ def read(rows: Sequence[Mapping[str, Any]]) -> Book:
     stock = {key: quantity for key, quantity in sorted(stock.items()) if key[0] in used}
     for order in orders:
         order.options = {n: o for n, o in order.options.items() if _has(order, n, stock) or n == order.store}
-    return Book(rules, sorted(orders, key=lambda o: o.rank), stock, wanted)
+    return Book(rules, sorted(orders, key=lambda o: o.rank), stock, wanted, frozenset(sku for sku, _ in rank_of))
 
 
 def _has(order: Order, node: str, stock: Stock) -> bool:
@@ -242,7 +244,7 @@ def made(book: Book, results: Mapping[str, Result]) -> Iterator[dict[str, Any]]:
         at_node: dict[tuple[int, str], dict[str, Any]] = {}
         if order and result:
             at_node = _placed(order, result)
-        open_units = _open(order, result, left) if order else {}
+        open_units = _open(order, result, left, book.known) if order else {}
         for at, line in enumerate(lines):
             shared = {"order_guid": guid, "line_no": line.number, "sku": line.sku, "needed_qty": _pieces(line.needed)}
             nodes = sorted({*line.picked, *(node for there, node in at_node if there == at)})
@@ -308,16 +310,18 @@ def _reason(order: Order, result: Result, node: str, parcels: int) -> str:
     return size if result.method == "exact" else f"greedy_{size}"
 
 
-def _open(order: Order, result: Result | None, left: Stock) -> dict[int, str]:
+def _open(order: Order, result: Result | None, left: Stock, known: frozenset[str]) -> dict[int, str]:
     """Line -> why (a part of) it has no warehouse."""
     if result is None:
         short = fill(order, order.options, left)[1]
         nothing = not any(short)
-        return {
-            at: "insufficient_stock" if nothing or short[at] else "waits_for_other_lines"
-            for at, line in enumerate(order.lines)
-            if line.units
-        }
+        why = {}
+        for at, line in enumerate(order.lines):
+            if not all(sku in known for sku, _ in line.uses):
+                why[at] = "no_stock_record"
+            elif line.units:
+                why[at] = "insufficient_stock" if nothing or short[at] else "waits_for_other_lines"
+        return why
     units: dict[int, int] = defaultdict(int)
     for (at, _), some in result.placement.items():
         units[at] += some

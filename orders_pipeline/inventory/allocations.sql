@@ -73,6 +73,7 @@ stock AS (
     FROM owners AS n
     INNER JOIN inventory.balances AS b ON n.sku_guid = b.sku_guid AND n.warehouse_id = b.warehouse_id AND n.owner = b.owner
     INNER JOIN wanted AS w ON n.sku_guid = w.sku_guid
+    INNER JOIN inventory.positions AS p ON b.sku_guid = p.sku_guid AND b.owner = p.owner AND b.warehouse_id = p.warehouse_id
     LEFT JOIN others AS x ON b.sku_guid = x.sku_guid AND b.owner = x.owner AND b.warehouse_id = x.warehouse_id
 ),
 

@@ -10,6 +10,8 @@ WITH short_places AS (
         b.oversold_qty
     FROM inventory.balances AS b
     LEFT JOIN orders.products AS p ON b.sku = p.sku
+    -- Of goods no stock file knows, nobody can tell.
+    INNER JOIN (SELECT sku_guid FROM inventory.positions GROUP BY sku_guid) AS k ON b.sku_guid = k.sku_guid
     WHERE b.oversold_qty > 0 AND coalesce(p.is_stocked, TRUE)
 ),
 

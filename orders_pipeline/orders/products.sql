@@ -15,6 +15,8 @@ WITH ranked AS (
         r.is_stocked,
         r.is_replenishable,
         r.lead_time_days,
+        r.min_order_qty,
+        r.order_multiple_qty,
         r.file_id,
         r.row_number,
         row_number() OVER (
@@ -38,6 +40,8 @@ SELECT
     coalesce(k.is_stocked, TRUE) AS is_stocked,
     coalesce(k.is_replenishable, FALSE) AS is_replenishable,
     k.lead_time_days,
+    k.min_order_qty,
+    k.order_multiple_qty,
     k.file_id,
     k.row_number
 FROM ranked AS k

@@ -26,6 +26,7 @@ from orders_pipeline.simulate.numbers import create_number_macros
 from orders_pipeline.simulate.plan import make_plan
 from orders_pipeline.simulate.shopify import write_shopify
 from orders_pipeline.simulate.standard import write_standard
+from orders_pipeline.simulate.stock import write_stock
 from orders_pipeline.simulate.taobao import write_taobao
 from orders_pipeline.simulate.truth import write_truth
 from orders_pipeline.simulate.warehouse import write_warehouse
@@ -60,6 +61,7 @@ def simulate(
     faults: Path | None = None,
     start: str = "2026-01-01",
     memory_limit: str = "3GB",
+    stock: int = 0,
 ) -> SimulationSummary:
     """Writes `out/landing` (what the pipeline reads) and `out/truth` (what it must find); same arguments, same bytes.
 
@@ -69,6 +71,7 @@ def simulate(
         months: calendar months; one file per month and kind, plus one for what happens in the 20 days after the period.
         faults: file of the shape of faults.yml with `kind: {rate: x}` or `kind: {count: n}`; `all:` stands for the
         kinds not named. start: first day of the first month, YYYY-MM-01.
+        stock: number of SKUs with stock files of their own, and a tenth of it oversells of every cause; 0: none (see stock.py).
         memory_limit: what DuckDB may hold in memory; beyond it, it spills to `out`.
 
     Raises:
@@ -99,7 +102,11 @@ def simulate(
                 write_warehouse(emitter, plan)
                 for write in (write_taobao, write_bills, write_douyin, write_shopify, write_standard):
                     write(emitter, plan)
-                content = write_truth(connection, plan, catalogue, emitter.files, truth)
+                waiting: list[tuple[str, str]] = []
+                if stock:
+                    more, waiting = write_stock(plan, stock, -(-stock // 10), landing, truth)
+                    emitter.files.extend(more)
+                content = write_truth(connection, plan, catalogue, emitter.files, truth, waiting)
             finally:
                 emitter.close()
     finally:

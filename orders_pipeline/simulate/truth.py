@@ -23,8 +23,12 @@ def write_truth(
     catalogue: dict[str, FaultKind],
     files: list[WrittenFile],
     folder: Path,
+    waiting: list[tuple[str, str]],
 ) -> dict[str, object]:
-    """Writes the four files into `folder` and returns the content of summary.json."""
+    """Writes the four files into `folder` and returns the content of summary.json.
+
+    `waiting`: (shop, number) of Youzan orders beside the book that were paid a few hours ago and wait for their goods.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     connection.execute("CREATE TABLE kinds (fault VARCHAR, expected_status VARCHAR, expected_reason VARCHAR, note VARCHAR)")
     for kind in catalogue.values():
@@ -42,12 +46,19 @@ def write_truth(
               UNION ALL SELECT pair, channel, kind, NULL FROM fault_pairs WHERE kind IN ('single_sided_long',
                   'shipped_without_order')) AS o
         LEFT JOIN kinds AS k ON k.fault = o.fault""")
+    connection.execute("CREATE TABLE waiting (shop_id VARCHAR, channel_order_id VARCHAR)")
+    if waiting:
+        connection.executemany("INSERT INTO waiting VALUES (?, ?)", waiting)
     columns = "channel, shop_id, channel_order_id, coalesce(fault, '') AS fault, expected_status, expected_reason"
     connection.execute(f"""
         COPY (SELECT {columns}, note FROM expected WHERE fault IS NOT NULL ORDER BY i)
         TO '{quoted(folder / "truth.csv")}' (FORMAT csv, HEADER true)""")
     connection.execute(f"""
-        COPY (SELECT {columns} FROM expected ORDER BY i)
+        COPY (SELECT {columns} FROM (
+            SELECT {columns}, i FROM expected
+            UNION ALL
+            SELECT 'youzan', shop_id, channel_order_id, '', 'TIMING', 'awaiting_shipment', NULL FROM waiting
+            ) AS t(channel, shop_id, channel_order_id, fault, expected_status, expected_reason, i) ORDER BY i, channel_order_id)
         TO '{quoted(folder / "expected_statuses.parquet")}' (FORMAT parquet, COMPRESSION zstd)""")
     _write_files(files, folder / "files.csv")
     summary = _summary(connection, plan)

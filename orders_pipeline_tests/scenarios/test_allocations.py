@@ -201,7 +201,7 @@ def sent(tmp_path_factory: pytest.TempPathFactory) -> tuple[Home, dict[str, str]
         ("second", {"east": 1}, {"one_parcel"}),
         ("third", {}, {"insufficient_stock"}),
         ("picked", {"south": 3}, {"on_pick_list"}),
-        ("waits", {}, {"waits_for_other_lines", "insufficient_stock"}),
+        ("waits", {}, {"waits_for_other_lines", "no_stock_record"}),
         ("bundle", {"south": 1}, {"one_parcel"}),
         ("kept", {}, {"insufficient_stock"}),
         ("unpaid", {}, set()),
