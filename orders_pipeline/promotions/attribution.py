@@ -198,10 +198,12 @@ def _net(one: Study, pooled: Pooled, c: Slope, f: Slope, a: Slope | None) -> tup
     leak_f = own_f.leak if own_f else 0.0
     taken = back * ((1 - k_c) * c.mean * lift + k_c * leak_c)
     moved = (1 - k_f) * f.mean * lift + k_f * leak_f
-    put_off = a.mean * lift if a else 0.0
+    own_a = delayed(one) if a else None
+    k_a = a.weight(own_a) if a and own_a else 0.0
+    put_off = (1 - k_a) * a.mean * lift + k_a * (own_a.leak if own_a else 0.0) if a else 0.0
     gross = one.observed - one.natural
     net = gross - taken - moved - put_off
-    g = 1 - back * (1 - k_c) * c.mean - (1 - k_f) * f.mean - (a.mean if a else 0.0)
+    g = 1 - back * (1 - k_c) * c.mean - (1 - k_f) * f.mean - ((1 - k_a) * a.mean if a else 0.0)
     variance = g**2 * lift_v
     if own_c:
         variance += (back * k_c) ** 2 * own_c.leak_variance - 2 * g * back * k_c * own_c.covariance
@@ -211,7 +213,9 @@ def _net(one: Study, pooled: Pooled, c: Slope, f: Slope, a: Slope | None) -> tup
     real = max(lift**2 - lift_v, 0.25 * lift**2)
     variance += real * ((back * (1 - k_c)) ** 2 * spread_c + (1 - k_f) ** 2 * spread_f)
     if a:
-        variance += real * (a.between + a.error**2) * 0.25
+        variance += real * (1 - k_a) ** 2 * (a.between + a.error**2)
+    if own_a:
+        variance += k_a**2 * own_a.leak_variance - 2 * g * k_a * own_a.covariance
     direct = None
     if own_c and own_f:
         raw = gross - back * own_c.leak - own_f.leak - put_off

@@ -1,6 +1,7 @@
 -- grain: promotion_id
 -- refresh: whole
 -- Promotions as days of their shops: first and last day, when buyers were told, and whether the days are over. The end is exclusive.
+-- Where no promotion of the book says when buyers were told, each may have been announced the usual days before it.
 WITH newest AS (
     SELECT
         promotion_id,
@@ -26,16 +27,25 @@ days AS (
     FROM raw.promotions AS r
     INNER JOIN newest AS n ON r.promotion_id = n.promotion_id AND r.file_id = n.file_id
     WHERE n.newest_first = 1
+),
+
+told AS (
+    SELECT count(announced_on) AS told_count
+    FROM days
 )
 
 SELECT
-    promotion_id,
-    min(kind) AS kind,
-    min(starts_on) AS starts_on,
-    greatest(max(ends_on), min(starts_on)) AS ends_on,
-    min(announced_on) AS announced_on,
-    min(today_on) AS today_on,
-    min(file_id) AS file_id,
-    min(row_number) AS row_number
-FROM days
-GROUP BY promotion_id
+    d.promotion_id,
+    min(d.kind) AS kind,
+    min(d.starts_on) AS starts_on,
+    greatest(max(d.ends_on), min(d.starts_on)) AS ends_on,
+    coalesce(
+        min(d.announced_on),
+        CASE WHEN max(t.told_count) = 0 THEN add_days(min(d.starts_on), -threshold('promotion_notice_days')) END
+    ) AS announced_on,
+    min(d.today_on) AS today_on,
+    min(d.file_id) AS file_id,
+    min(d.row_number) AS row_number
+FROM days AS d
+CROSS JOIN told AS t
+GROUP BY d.promotion_id

@@ -148,6 +148,7 @@ def read(rows: pa.Table) -> World:
 
 def _role(frame: pd.DataFrame | None, base_frame: pd.DataFrame, days: int, start: int, index: Any) -> Role:
     sums = {name: np.zeros(days) for name in AMOUNTS}
+    base_frame = base_frame.sort_values("day_on")  # sums of floats in one order, whatever the order of the rows
     if frame is not None:
         at = index(frame["day_on"])
         for name in AMOUNTS:
