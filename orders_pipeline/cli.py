@@ -80,7 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
     _json(promise)
 
     files = _command(commands, "files", "the ledger of files", _files)
-    files.add_argument("--status", choices=("loaded", "refused", "duplicate"))
+    files.add_argument("--status", choices=("loaded", "refused", "duplicate", "held"))
     _json(files)
 
     alerts = _command(commands, "alerts", "what stands now that somebody must hear of", _alerts)
@@ -107,6 +107,15 @@ def make_parser() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path, nargs="?", help="a source YAML; without one: words nobody has mapped")
     _home_option(check)
     _json(check)
+
+    release = _plain(
+        inner, "release", "take the files of a channel that is held because paid orders are missing", _channel_release
+    )
+    release.add_argument("channel", help="code of the channel")
+    release.add_argument("--by", required=True, help="who decides")
+    release.add_argument("--why", required=True, help="why")
+    release.add_argument("--at", help="when it was decided, with offset (default: now); it counts from then on")
+    _home_option(release)
 
     products = _command(commands, "products", "product titles and their standard names", None, home=False)
     named = products.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -485,6 +494,16 @@ def _channel_suggest(options: argparse.Namespace) -> int:
         print(suggest.summary(found, options.out))
     else:
         print(proposal["yaml"], end="")
+    return 0
+
+
+def _channel_release(options: argparse.Namespace) -> int:
+    from orders_pipeline.kernel.clock import parse_as_of
+    from orders_pipeline.reconciliation import desk
+
+    at = parse_as_of(options.at) if options.at else None
+    path = desk.release(_home(options), options.channel, options.by, options.why, at)
+    print(f"{path}\n`orders-pipeline run` takes the files that wait")
     return 0
 
 

@@ -19,8 +19,9 @@ import duckdb
 
 from orders_pipeline.dictionary import model as dictionary_files
 from orders_pipeline.dictionary.model import Dictionary, load_dictionary
-from orders_pipeline.ingest import cells, ledger
+from orders_pipeline.ingest import cells, holds, ledger
 from orders_pipeline.ingest.corrections import waiting_rows
+from orders_pipeline.ingest.decisions import FOLDER as DECISIONS_FOLDER
 from orders_pipeline.ingest.decisions import released_rows
 from orders_pipeline.ingest.families import reunite
 from orders_pipeline.ingest.landing import Landed, Member, expand, reason_of, scan
@@ -79,7 +80,8 @@ class Taker:
         done.waiting = [(w.relative_path, w.reason) for w in found.waiting]
         fingerprint = dictionary_fingerprint()
         seen = self._seen()
-        for landed in found:
+        # Decisions first: one of them may release what waits.
+        for landed in sorted(found, key=lambda one: not one.relative_path.startswith(f"{DECISIONS_FOLDER}/")):
             key = (landed.relative_path, landed.size, landed.mtime_ns)
             if seen.get(key) in ("", fingerprint):
                 continue
@@ -200,6 +202,7 @@ class Taker:
             with transaction(self.connection):
                 ledger.forget_refusal(self.connection, path, member.sha256, member.size)
                 outcome = load_staged(self.connection, self.load, staged, file_id, path)
+                holds.check(self.connection, {b.entity for b in found.source.blocks}, file_id, self.as_of)
                 ledger.record_loaded(
                     self.connection, file_id, path, member.sha256, member.size, found.table.encoding, outcome, self.as_of
                 )
@@ -210,6 +213,12 @@ class Taker:
                 touch(self.connection, self.dictionary, entities, file_id)
                 if entities.intersection(MEMBERS):
                     reunite(self.connection, self.dictionary)
+        except holds.Held as fault:
+            with transaction(self.connection):
+                waits = ledger.record_held(self.connection, path, member.sha256, member.size, str(fault), self.as_of)
+                if waits:
+                    touch_ledger(self.connection, waits)
+            raise
         except duckdb.Error as error:
             # The statement is ours, the content is not: the file is refused and named, the rest goes on.
             raise BadInput(

@@ -97,6 +97,22 @@ def record_refused(
     return file_id
 
 
+def record_held(
+    connection: duckdb.DuckDBPyConnection, path: str, sha256: str, size: int, why: str, as_of: datetime
+) -> str | None:
+    """Enter a file that waits because its channel is held; forgotten, like a refusal, when it is taken. Returns its file_id,
+    None when it stands there already."""
+    file_id = refusal_id(sha256, size, path)
+    if connection.execute("SELECT 1 FROM raw.files WHERE file_id = ? AND status = 'held'", [file_id]).fetchall():
+        return None
+    connection.execute("DELETE FROM raw.files WHERE file_id = ?", [file_id])
+    connection.execute(
+        f"INSERT INTO raw.files ({COLUMNS}) VALUES (?, ?, NULL, NULL, NULL, ?, ?, NULL, 'held', ?, 0, 0, 0, 0, 0, NULL, ?, NULL)",
+        [file_id, path, sha256, size, why, as_of],
+    )
+    return file_id
+
+
 def record_copy(connection: duckdb.DuckDBPyConnection, file_id: str, path: str, as_of: datetime) -> None:
     """Enter a further copy of a loaded content. All its rows are duplicates; the first path becomes the loaded one."""
     first = connection.execute("SELECT path FROM raw.files WHERE file_id = ?", [file_id]).fetchall()[0][0]

@@ -1,4 +1,4 @@
-"""What the command `exceptions` does: the queue as published, and decisions about it, left as files for the next run."""
+"""What the commands `exceptions` and `channel release` do: the queue as published; decisions left as files."""
 
 from __future__ import annotations
 
@@ -65,6 +65,18 @@ def decide(home: Home, given: str, action: str, by: str, why: str, at: datetime 
         "second_person": second or "",
     }
     return leave(home, "exception_decisions", [row], datetime.now(UTC))
+
+
+def release(home: Home, channel: str, by: str, why: str, at: datetime | None = None) -> Path:
+    """Leave the decision that a held channel's files are taken. Raises Usage when the channel is not held."""
+    held = [row["channel"] for row in _rows(home, "SELECT channel FROM reconciliation.channel_holds ORDER BY 1", {})]
+    if channel not in held:
+        raise Usage(f"{channel} is not held; held are: {', '.join(held) or 'none'}")
+    if not by.strip() or not why.strip():
+        raise Usage("say who decides with --by, and why with --why")
+    decided = (at or datetime.now(UTC)).isoformat(timespec="seconds")
+    row = {"channel": channel, "action": "release", "decided_by": by, "decided_at": decided, "why": why}
+    return leave(home, "channel_decisions", [row])
 
 
 def _rows(home: Home, statement: str, values: dict[str, Any]) -> list[dict[str, Any]]:
