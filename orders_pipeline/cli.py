@@ -29,6 +29,7 @@ EXAMPLES = {
     "channel": "orders-pipeline channel check my_source.yml",
     "exceptions": "orders-pipeline exceptions write-off 5f0c12 --by li.na --second-person wang.wei --why 'courier paid'",
     "products": "orders-pipeline products suggest --accept --by li.na --at-least 0.9",
+    "shadow": "orders-pipeline shadow --set match_tolerance_amount=1.00",
     "simulate": "orders-pipeline simulate --orders 1000 --months 2 --seed 7 --out /tmp/sample",
     "docs": "orders-pipeline docs",
 }
@@ -126,6 +127,11 @@ def make_parser() -> argparse.ArgumentParser:
     suggest.add_argument("--why", default="nearest known name", help="why")
     _home_option(suggest)
     _json(suggest)
+
+    shadow = _command(commands, "shadow", "dry run of a changed rule: what it would change in the match", _shadow)
+    shadow.add_argument("--set", action="append", default=[], metavar="THRESHOLD=NUMBER", help="a threshold; repeatable")
+    shadow.add_argument("--model", action="append", default=[], metavar="TABLE=FILE", help="another SQL of a table; repeatable")
+    _json(shadow)
 
     simulate = _command(commands, "simulate", "realistic exports, with the truth of every injected fault", _simulate, home=False)
     simulate.add_argument("--orders", type=int, required=True)
@@ -521,6 +527,30 @@ def _channel_check(options: argparse.Namespace) -> int:
         f"{source.name}: {len(source.columns)} columns, entities {entities or 'none'}, times in {source.timezone}. "
         "It can be added."
     )
+    return 0
+
+
+def _shadow(options: argparse.Namespace) -> int:
+    from orders_pipeline import pipeline
+    from orders_pipeline.ingest.desk import table
+    from orders_pipeline.reconciliation.shadow import shadow
+
+    given = [text.partition("=") for text in (*options.set, *options.model)]
+    if not given or any(not name or not value for name, _, value in given):
+        raise Usage("say what is changed: --set THRESHOLD=NUMBER or --model TABLE=FILE")
+    try:
+        changed = {name: Decimal(value) for name, _, value in given[: len(options.set)]}
+    except InvalidOperation:
+        raise Usage("--set takes THRESHOLD=NUMBER, such as match_tolerance_amount=1.00") from None
+    files = {name: Path(value) for name, _, value in given[len(options.set) :]}
+    found = shadow(_home(options), pipeline.models(), changed, files)
+    if options.json:
+        _print_json({"as_of": found.as_of, "orders": found.orders, "made_anew": found.made, "differences": found.rows})
+        return 0
+    print(f"{len(found.rows)} of {found.orders} orders would differ as of {found.as_of.isoformat()}; nothing was changed")
+    if found.rows:
+        columns = ("channel", "channel_order_id", "now_status", "now_reason", "then_status", "then_reason", "then_amount_diff")
+        print(table(found.rows, columns))
     return 0
 
 
