@@ -72,6 +72,7 @@ started AS (
     WHERE s.has_clock AND NOT v.is_overtaken
 ),
 
+-- What a clock waits for may be dated before its start (a clock set wrong): then it stops at once, with nothing used.
 stops AS (
     SELECT
         b.order_guid,
@@ -79,10 +80,13 @@ stops AS (
         min(e.entered_at) AS stop_at
     FROM started AS b
     INNER JOIN fulfilment.stage_visits AS e
-        ON b.order_guid = e.order_guid AND b.axis = e.axis AND b.unit_guid = e.unit_guid AND b.stage_number < e.stage_number
+        ON b.order_guid = e.order_guid AND b.axis = e.axis AND b.unit_guid = e.unit_guid
     WHERE
         b.visit = 1
-        AND ((e.rank >= b.until_rank AND NOT e.is_pause) OR b.is_pause)
+        AND (
+            (e.rank >= b.until_rank AND NOT e.is_pause AND NOT b.is_pause)
+            OR (b.is_pause AND b.stage_number < e.stage_number)
+        )
     GROUP BY b.order_guid, b.stage_number
 ),
 
@@ -118,7 +122,8 @@ bounded AS (
     SELECT
         *,
         CASE
-            WHEN CAST(local_date(promised_at, promise_zone) AS TIMESTAMP) = from_utc_timestamp(promised_at, promise_zone)
+            -- The day's first instant: where clocks are set forward at midnight that is one o'clock.
+            WHEN to_utc_timestamp(CAST(local_date(promised_at, promise_zone) AS TIMESTAMP), promise_zone) = promised_at
                 THEN to_utc_timestamp(CAST(CAST(local_date(promised_at, promise_zone) AS VARCHAR) || ' 23:59:59' AS TIMESTAMP), promise_zone)
             ELSE promised_at
         END AS promise_at,

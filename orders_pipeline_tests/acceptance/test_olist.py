@@ -29,10 +29,7 @@ def data(shared: Callable[[str], Path]) -> Path:
 @pytest.fixture(scope="module")
 def expected(data: Path) -> dict[str, list[dict[str, Any]]]:
     results = json.loads((data / "results.json").read_text(encoding="utf-8"))
-    return {
-        name: [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
-        for name, table in results.items()
-    }
+    return {name: [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]] for name, table in results.items()}
 
 
 def command(home: Home) -> None:
@@ -93,9 +90,7 @@ def test_counts_and_totals_are_the_profile_s(flat: Home, expected: dict) -> None
         "SELECT (SELECT sum(payable_amount) FROM orders.orders), (SELECT sum(freight_amount) FROM orders.orders), "
         "(SELECT sum(payable_amount) FROM orders.order_lines), (SELECT sum(amount) FROM payments.transactions)",
     )[0]
-    assert (due, freight, goods, paid) == tuple(
-        map(money, (totals["due"], totals["freight"], totals["goods"], totals["paid"]))
-    )
+    assert (due, freight, goods, paid) == tuple(map(money, (totals["due"], totals["freight"], totals["goods"], totals["paid"])))
 
 
 def test_the_match_repeats_every_sum_of_the_legs(flat: Home, expected: dict) -> None:
@@ -193,9 +188,7 @@ def test_orders_and_money_by_status_are_the_profile_s(flat: Home, expected: dict
         for r in expected["order status: orders, orders with items, due, paid"]
     }
     assert {row[:7] for row in rows} == wanted
-    carrier = {
-        r["order_status"]: r["has_carrier_ts"] for r in expected["order status: orders, orders with items, due, paid"]
-    }
+    carrier = {r["order_status"]: r["has_carrier_ts"] for r in expected["order status: orders, orders with items, due, paid"]}
     handed = support.query(flat, "SELECT raw_status, count(shipped_at) FROM orders.orders GROUP BY 1")
     assert dict(handed) == carrier
 
@@ -244,6 +237,47 @@ def test_deliveries_and_late_days_are_the_profile_s(flat: Home, expected: dict) 
     assert done == [(3056 + 6,)], "six cancelled orders were delivered too; a pick-up scan dated later does not undo it"
 
 
+def test_late_deliveries_and_hand_overs_by_the_clocks_are_the_profile_s(flat: Home, expected: dict) -> None:
+    """A clock stops when it happened, whatever the time of the look; a promise of a day is kept until its end."""
+    wanted = next(v for k, v in expected.items() if k.startswith("SLA: delivered orders"))[0]
+    late = support.query(
+        flat,
+        "SELECT count(*), count(*) FILTER (WHERE stopped_at > s.due_at) FROM fulfilment.order_stages s JOIN orders.orders o "
+        "USING (order_guid) JOIN fulfilment.parcels p ON p.claimed_guid = o.order_guid "
+        "WHERE s.stage = 'dispatched' AND o.raw_status = 'delivered' AND p.delivered_at IS NOT NULL",
+    )
+    assert late == [(wanted["delivered"], wanted["late_by_calendar_day"])]
+    wanted = next(v for k, v in expected.items() if k.startswith("SLA: seller hand-over"))[0]
+    orders = support.query(
+        flat,
+        "SELECT count(*), count(*) FILTER (WHERE stopped_at > last_limit), count(*) FILTER (WHERE stopped_at > s.due_at) "
+        "FROM fulfilment.order_stages s JOIN orders.orders o USING (order_guid) JOIN (SELECT order_guid, max(promised_ship_at) AS last_limit "
+        "FROM orders.order_lines GROUP BY 1) l USING (order_guid) WHERE s.stage = 'unallocated' AND o.shipped_at IS NOT NULL",
+    )
+    assert orders == [
+        (wanted["orders_with_both"], wanted["handed_over_after_last_limit"], wanted["handed_over_after_first_limit"])
+    ]
+
+
+def test_times_out_of_order_are_listed_as_steps_that_are_not_allowed(flat: Home, expected: dict) -> None:
+    wanted = {row["a"]: row["n"] for row in expected["time order anomalies"]}
+    found = dict(
+        support.query(
+            flat,
+            "SELECT came_from || ' ' || stage, count(DISTINCT order_guid) FROM fulfilment.order_stages WHERE NOT is_legal GROUP BY 1",
+        )
+    )
+    assert found.get("released paid", 0) == wanted["carrier before approval"] == 7
+    assert found.get("delivered collected", 0) == wanted["delivered before carrier"] == 3
+    assert set(found) <= {
+        "released paid",
+        "created released",
+        "delivered collected",
+        "dispatched unallocated",
+        "all_delivered dispatched",
+    }
+
+
 def test_buyers_are_recognised_across_their_orders(flat: Home, expected: dict) -> None:
     rows = support.query(
         flat,
@@ -259,8 +293,7 @@ def test_payments_by_kind_of_card_are_the_profile_s(flat: Home, expected: dict) 
         "FROM payments.allocations a JOIN payments.transactions t USING (payment_guid) GROUP BY 1",
     )
     wanted = {
-        (r["payment_type"], r["n_rows"], r["orders"], money(r["val"]), r["zero_rows"])
-        for r in expected["payments by type"]
+        (r["payment_type"], r["n_rows"], r["orders"], money(r["val"]), r["zero_rows"]) for r in expected["payments by type"]
     }
     assert set(rows) == wanted
 
@@ -293,9 +326,7 @@ def sliced(data: Path, folder: Path, wanted: Callable[[str], bool]) -> Path:
     keep |= {key: {r[key] for r in items} for key in ("product_id", "seller_id")}
     for name, rows in files.items():
 
-        def named(
-            row: dict[str, str], columns: Iterable[str] = ("order_id", "customer_id", "product_id", "seller_id")
-        ) -> bool:
+        def named(row: dict[str, str], columns: Iterable[str] = ("order_id", "customer_id", "product_id", "seller_id")) -> bool:
             key = next((c for c in columns if c in row), None)
             return key is None or row[key] in keep[key]
 
@@ -325,9 +356,7 @@ def in_one_go(slices: list[Path], tmp_path_factory: pytest.TempPathFactory) -> H
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["early first", "late first"])
-def test_slices_load_in_either_order_and_in_one_go(
-    slices: list[Path], in_one_go: Home, tmp_path: Path, order: tuple
-) -> None:
+def test_slices_load_in_either_order_and_in_one_go(slices: list[Path], in_one_go: Home, tmp_path: Path, order: tuple) -> None:
     home = support.new_home(tmp_path / "home")
     for index in order:
         load(home, slices[index])
