@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -158,6 +158,7 @@ class Map:
         for rate in sorted(rates, key=lambda r: (r["warehouse_id"], r["courier_code"])):
             self.rates[rate["warehouse_id"], _province(rate["province"])].append(rate)
         self._known: dict[Any, dict[str, Option]] = {}
+        self._parcels: dict[Any, Option] = {}
 
     def order(self, guid: str, head: Mapping[str, Any], lines: tuple[Line, ...], wanted: Sequence[Wanted]) -> Order:
         store = head["store_id"]
@@ -192,6 +193,13 @@ class Map:
         return options
 
     def _option(self, node: str, province: str | None, city: str | None, grams: float, turn: int) -> Option:
+        key = (node, province, city, grams)
+        if key not in self._parcels:
+            self._parcels[key] = self._parcel(*key)
+        return replace(self._parcels[key], turn=turn)
+
+    def _parcel(self, node: str, province: str | None, city: str | None, grams: float) -> Option:
+        """The cheapest courier from a warehouse to a place for this weight."""
         handling = self.rules.store_parcel if self._of(node, "sku") == "store" else 0.0
         rated = []
         for rate in self.rates.get((node, _province(province)), ()) if province else ():
@@ -201,7 +209,7 @@ class Map:
                 float(rate["base_amount"] * 100),
                 float((rate["per_kg_amount"] or 0) * 100),
                 handling + self.rules.transit_day * (days or 0),
-                turn,
+                0,
                 days,
             )
             rated.append((option.cost(grams), days or 0, rate["courier_code"], option))
@@ -211,7 +219,7 @@ class Map:
         near = 1.0
         if province and _province(self._of(node, "province")) == _province(province):
             near = 0.25 if city and self._of(node, "city") == city else 0.5
-        return Option(None, self.rules.unrated_parcel * near, 0.0, handling, turn)
+        return Option(None, self.rules.unrated_parcel * near, 0.0, handling, 0)
 
     def _of(self, node: str, column: str) -> Any:
         return self.nodes[node][column] if node in self.nodes else None
