@@ -24,7 +24,7 @@ WITH aged AS (
             ELSE 0
         END AS watch_seconds,
         CASE issue
-            WHEN 'no_collection' THEN 3600 * threshold('parcel_collection_alert_hours')
+            WHEN 'no_collection' THEN 3600 * threshold('first_scan_limit_hours')
             WHEN 'no_movement' THEN 3600 * threshold('parcel_movement_alert_hours')
             WHEN 'signed_not_completed' THEN 3600 * threshold('parcel_completion_alert_hours')
             ELSE 0

@@ -1,0 +1,58 @@
+-- grain: order_guid, stage
+-- refresh: whole
+-- changes at: always
+-- The orders behind a cell of the backlog, now, and why each waits: for a person's review, for stock, for the warehouse, for its label or for
+-- the courier. Their hours are counted until now.
+WITH waiting AS (
+    SELECT
+        w.order_guid,
+        w.stage,
+        w.step,
+        w.channel,
+        w.warehouse_id,
+        w.entered_at,
+        w.due_at
+    FROM fulfilment.waits AS w
+    WHERE w.entered_at <= as_of() AND coalesce(w.left_at > as_of(), TRUE)
+),
+
+-- Goods of which more is promised than there is, in the warehouse the order falls on.
+short AS (
+    SELECT
+        r.order_guid,
+        min(r.sku) AS sku
+    FROM inventory.reservations AS r
+    LEFT JOIN inventory.atp AS a ON r.sku = a.sku AND r.warehouse_id = a.warehouse_id AND r.owner = a.owner
+    WHERE
+        r.kind = 'order'
+        AND (r.warehouse_id = 'unassigned' OR a.oversold_qty > 0)
+        AND coalesce(a.stock_record <> 'not_stocked', TRUE)
+    GROUP BY r.order_guid
+)
+
+SELECT
+    w.order_guid,
+    w.stage,
+    w.channel,
+    w.warehouse_id,
+    o.channel_order_id,
+    CAST(date_trunc('hour', as_of()) AS TIMESTAMPTZ) AS hour_at,
+    w.entered_at,
+    w.due_at,
+    w.due_at < as_of() AS is_overdue,
+    round_half_up(ratio(seconds_between(as_of(), w.entered_at), 3600)) AS waiting_hours,
+    CASE
+        WHEN w.step = 'courier' THEN 'courier'
+        WHEN w.stage = 'on_hold' THEN 'review'
+        WHEN s.order_guid IS NOT NULL THEN 'stock'
+        WHEN w.step = 'review' THEN 'release'
+        WHEN w.stage = 'picking' THEN 'label'
+        WHEN w.stage = 'label_printed' THEN 'handover'
+        ELSE 'warehouse'
+    END AS wait_reason,
+    s.sku AS short_sku,
+    o.file_id,
+    o.row_number
+FROM waiting AS w
+INNER JOIN orders.orders AS o ON w.order_guid = o.order_guid
+LEFT JOIN short AS s ON w.order_guid = s.order_guid
