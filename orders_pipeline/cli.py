@@ -28,6 +28,7 @@ EXAMPLES = {
     "quarantine": "orders-pipeline quarantine fix 5f0c… 17 --set 买家应付货款=120.50 --by li.na --why 'typed with a comma'",
     "channel": "orders-pipeline channel check my_source.yml",
     "exceptions": "orders-pipeline exceptions write-off 5f0c12 --by li.na --second-person wang.wei --why 'courier paid'",
+    "lists": "orders-pipeline lists --home data",
     "products": "orders-pipeline products suggest --accept --by li.na --at-least 0.9",
     "shadow": "orders-pipeline shadow --set match_tolerance_amount=1.00",
     "simulate": "orders-pipeline simulate --orders 1000 --months 2 --seed 7 --out /tmp/sample",
@@ -117,6 +118,8 @@ def make_parser() -> argparse.ArgumentParser:
     release.add_argument("--why", required=True, help="why")
     release.add_argument("--at", help="when it was decided, with offset (default: now); it counts from then on")
     _home_option(release)
+
+    _json(_command(commands, "lists", "shipping lists of the day per warehouse, as CSV and workbook", _lists))
 
     products = _command(commands, "products", "product titles and their standard names", None, home=False)
     named = products.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -453,6 +456,17 @@ def _channel_list(options: argparse.Namespace) -> int:
         for s in load_dictionary().sources.values()
     ]
     _print_json(rows) if options.json else print(table(rows, ("source", "channel", "timezone", "entities", "title", "title_zh")))
+    return 0
+
+
+def _lists(options: argparse.Namespace) -> int:
+    from orders_pipeline.fulfilment.desk import write_lists
+
+    written = [str(path) for path in write_lists(_home(options))]
+    if options.json:
+        print(json.dumps(written, ensure_ascii=False))
+    else:
+        print("\n".join(written) or "nothing is to be shipped")
     return 0
 
 

@@ -16,17 +16,25 @@ WITH waiting AS (
     WHERE w.entered_at <= as_of() AND coalesce(w.left_at > as_of(), TRUE)
 ),
 
+-- Goods that no stock figure or movement speaks of are not short: nobody knows.
+known_goods AS (
+    SELECT sku
+    FROM inventory.atp
+    WHERE stock_record NOT IN ('no_stock_record', 'not_stocked')
+    GROUP BY sku
+),
+
 -- Goods of which more is promised than there is, in the warehouse the order falls on.
 short AS (
     SELECT
         r.order_guid,
         min(r.sku) AS sku
     FROM inventory.reservations AS r
+    INNER JOIN known_goods AS k ON r.sku = k.sku
     LEFT JOIN inventory.atp AS a ON r.sku = a.sku AND r.warehouse_id = a.warehouse_id AND r.owner = a.owner
     WHERE
         r.kind = 'order'
         AND (r.warehouse_id = 'unassigned' OR a.oversold_qty > 0)
-        AND coalesce(a.stock_record <> 'not_stocked', TRUE)
     GROUP BY r.order_guid
 )
 

@@ -15,7 +15,7 @@ from orders_pipeline.kernel.sqltext import quote
 ORDER_KEY = ("channel", "shop_id", "channel_order_id")
 #: Entities whose rows make up an order: in quarantine they stay together.
 MEMBERS = ("orders", "order_lines", "discounts")
-ORDER_ENTITIES = ("orders", "order_lines", "discounts", "returns", "order_edits", "holds", "reviews")
+ORDER_ENTITIES = ("orders", "order_lines", "discounts", "returns", "order_edits", "order_marks", "holds", "reviews")
 CLAIMING_ENTITIES = ("payments", "shipments", "tracking")
 #: Rows about the stock of one SKU, wherever it lies.
 STOCK_ENTITIES = ("inventory_snapshots", "inventory_movements", "inbound", "channel_stock")
@@ -124,6 +124,13 @@ def derived_columns(entity: str, fields: tuple[str, ...], transaction_key: str =
             "CASE WHEN coalesce(buyer_name, buyer_phone, address) IS NOT NULL AND NOT (coalesce(is_masked(buyer_name), FALSE) "
             "OR coalesce(is_masked(buyer_phone), FALSE) OR coalesce(is_masked(address), FALSE)) THEN "
             "guid_of(concat_ws(chr(31), buyer_name, buyer_phone, address)) END",
+        )
+        # Same person, same place: telephone number and address in full, whatever blanks and punctuation stand in them.
+        keys["delivery_key"] = (
+            "VARCHAR",
+            "CASE WHEN phone_number(buyer_phone, country) IS NOT NULL AND address IS NOT NULL AND NOT is_masked(address) THEN "
+            "keyed_hash('place:' || phone_number(buyer_phone, country) || '|' || coalesce(province, '') || coalesce(city, '') "
+            r"|| coalesce(district, '') || lower(regexp_replace(address, '[\s,，.。;；#·_-]', '', 'g'))) END",
         )
         keys |= PLACE_KEYS
     for column, text in TEXT_KEYS.get(entity, {}).items():

@@ -161,6 +161,20 @@ class Tangle:
             for _ in range(self.count // 2)
         ]  # fmt: skip
 
+    def decided(self) -> dict[str, list[support.Row]]:
+        """What buyers asked to change, and what people said of orders."""
+        return {
+            "order_edits": [
+                {**self.pick(self.keys), "request_id": self.number("E", 30), "field": self.pick(["address", "phone"]),
+                 "requested_at": self.at(), "outcome": self.pick([None, "applied", "refused", "failed", "open"])}
+                for _ in range(40)
+            ],
+            "order_marks": [
+                {**self.pick(self.keys), "mark": self.pick(["urgent", "normal"]), "decided_by": "li.na", "decided_at": self.at()}
+                for _ in range(self.count // 4)
+            ],
+        }  # fmt: skip
+
     def reference(self) -> dict[str, list[support.Row]]:
         """Products, buyers, categories and promotions, some of them twice."""
         return {
@@ -269,7 +283,7 @@ class Tangle:
         for number in (1, 2):
             for entity in ("orders", "order_lines", "discounts", "payments", "shipments", "tracking", "returns"):
                 support.land(home, f"tangle/{number}/{entity}", getattr(self, entity)())
-        for entity, rows in {**self.reference(), **self.stock(), **self.coupons(), **self.twins()}.items():
+        for entity, rows in {**self.reference(), **self.decided(), **self.stock(), **self.coupons(), **self.twins()}.items():
             support.land(home, f"tangle/{entity}", rows)
         shop = {"channel": "taobao", "shop_id": "main"}
         damaged = {**shop, "channel_order_id": "T99999", "quantity": 1, "sku": "1.5E+12"}

@@ -1,0 +1,98 @@
+"""The lists of the morning: what each warehouse ships, what goes into one parcel, what is looked at first, and what may still be changed."""
+
+from __future__ import annotations
+
+import csv
+from datetime import date
+
+import openpyxl
+
+from orders_pipeline.fulfilment.desk import harmless, write_lists
+from orders_pipeline_tests import support
+from orders_pipeline_tests.scenarios.stories import AS_OF, Book, ago
+
+HOME = {"buyer_phone": "13800138000", "address": "文三路9号", "province": "浙江省", "city": "杭州市", "district": "西湖区", "buyer_name": "王五"}
+
+
+def test_the_shipping_list_merges_only_what_certainly_goes_to_one_place(tmp_path) -> None:
+    home, book = support.new_home(tmp_path), Book()
+    places = {"a": HOME, "b": {**HOME, "address": "文三路 9 号"}, "other phone": {**HOME, "buyer_phone": "13900139000"},
+              "masked": {**HOME, "address": "文三路***"}, "masked too": {**HOME, "address": "文三路***"}}  # fmt: skip
+    for age, (number, place) in enumerate(places.items(), 2):
+        book.order(number, 10, status="released", age=age, paid_at=ago(1), **place)
+        book.line(number, 2)
+        book.ship(number, shipped_at=None, outbound_id=f"O-{number}", waybill_id=None)
+    book.order("after nine", 10, age=10, status="released", paid_at=ago(0, hours=1), **HOME)
+    book.order("gone", 10, age=11, status="shipped", paid_at=ago(2), shipped_at=ago(1), **HOME)
+    book.order("refund", 10, age=12, status="released", paid_at=ago(2), **HOME)
+    book.ship("refund", shipped_at=None, waybill_id=None)
+    book.case("refund", "refund_only", "requested", 0.5, refund_amount=10)
+    book.order("large", "500.01", age=13, status="paid", paid_at=ago(2), **HOME)
+    book.order("homeless", 10, age=14, status="paid", paid_at=ago(2), **HOME)
+    book.land(home)
+    support.run(home, AS_OF)
+    rows = support.records(home, "SELECT * FROM fulfilment.shipping_list")
+    assert {(r["list_on"], r["warehouse_id"], r["region"]) for r in rows} == {(date(2026, 3, 1), "W1", "浙江省杭州市")}
+    groups: dict[str, set[str]] = {}
+    for row in rows:
+        groups.setdefault(row["parcel_group"], set()).add(row["channel_order_id"])
+    assert sorted(map(sorted, groups.values())) == [["a", "b"], ["masked"], ["masked too"], ["other phone"]]
+    paths = write_lists(home)
+    assert sorted(p.relative_to(home.published).as_posix() for p in paths) == ["lists/2026-03-01/W1.csv", "lists/2026-03-01/W1.xlsx"]
+    with next(p for p in paths if p.suffix == ".csv").open(encoding="utf-8-sig") as file:
+        listed = {row["order 订单号"]: row for row in csv.DictReader(file)}
+    assert listed["a"]["parcel 包裹"] == listed["b"]["parcel 包裹"] != listed["masked"]["parcel 包裹"]
+    sheet = openpyxl.load_workbook(next(p for p in paths if p.suffix == ".xlsx")).active
+    assert sheet.max_row == 6 and "13800138000" not in str(list(sheet.values)) and "文三路" not in str(list(sheet.values))
+    left_out = dict(support.query(home, "SELECT channel_order_id, left_out_reason FROM fulfilment.shipping_left_out"))
+    assert left_out == {"refund": "refund_asked", "large": "needs_review", "homeless": "no_warehouse"}
+
+
+def test_a_mark_wins_over_the_review_and_the_newest_counts(tmp_path) -> None:
+    home, book = support.new_home(tmp_path), Book()
+    for number in range(3):
+        book.order(f"old{number}", 50, status="completed", buyer_account="loyal", age=60)
+    book.order("plain", 500, paid_at=ago(1))
+    book.order("large", "500.01", paid_at=ago(1))
+    book.order("held", 20, status="on_hold", paid_at=ago(1))
+    book.order("presale", 300, order_type="presale", paid_at=ago(1))
+    book.order("loyal presale", 100, order_type="presale", buyer_account="loyal", paid_at=ago(1))
+    book.order("marked", 9000, status="on_hold", paid_at=ago(1))
+    book.land(home)
+    marks = [{**book.shop, "channel_order_id": "marked", "mark": m, "decided_by": "li.na", "decided_at": ago(d), "why": "seen"}
+             for m, d in (("normal", 1), ("urgent", 0.5))]  # fmt: skip
+    support.land(home, "decisions/marks", marks)
+    support.run(home, AS_OF)
+    rows = support.query(home, "SELECT channel_order_id, grade, reasons, route FROM fulfilment.review_queue ORDER BY ALL")
+    assert rows == [
+        ("held", "L3", "on_hold", "frozen"),
+        ("large", "L1", "amount_above_limit", "supervisor"),
+        ("loyal presale", "L2", "presale_or_custom,trusted_buyer", "auto"),
+        ("marked", "L3", "marked_urgent,on_hold,amount_above_limit", "auto"),
+        ("plain", "L1", "", "auto"),
+        ("presale", "L2", "presale_or_custom", "second_check"),
+    ]
+
+
+def test_changes_of_an_address_by_outcome_and_in_time(tmp_path) -> None:
+    home, book = support.new_home(tmp_path), Book()
+    book.order("A", 10, paid_at=ago(1), promised_ship_at=ago(0, hours=-5))
+    book.order("B", 10, paid_at=ago(1), promised_ship_at=ago(0, hours=-1))
+    for number, (order, outcome, hours) in enumerate([("A", "applied", 4), ("A", "failed", 3), ("B", "refused", 0.5), ("B", None, 2)]):
+        book.rows["order_edits"].append(
+            {"request_id": f"E{number}", **book.shop, "channel_order_id": order, "field": "address", "requested_at": ago(0, hours=hours),
+             "requested_by": "buyer", "role": "buyer", "old_value": "文三路1号", "new_value": "文三路2号", "outcome": outcome}
+        )  # fmt: skip
+    book.land(home)
+    support.run(home, AS_OF)
+    found = support.records(home, "SELECT * FROM customers.edit_outcomes")
+    assert found == [
+        {"day": date(2026, 3, 1), "channel": "taobao", "field": "address", "request_count": 4, "applied_count": 1, "failed_count": 1,
+         "refused_count": 1, "open_count": 1, "too_late_count": 1, "success_ratio": 1 / 3}
+    ]  # fmt: skip
+    windows = "SELECT o.channel_order_id, w.is_editable FROM customers.edit_windows AS w JOIN orders.orders AS o USING (order_guid) ORDER BY ALL"
+    assert support.query(home, windows) == [("A", True), ("B", False)]
+
+
+def test_a_cell_that_looks_like_a_formula_is_shown_and_not_run() -> None:
+    assert [harmless(v) for v in ("=1+1", "@SUM(A1)", "-2", "+86", "\t=x", "12-3", 5)] == ["'=1+1", "'@SUM(A1)", "'-2", "'+86", "'\t=x", "12-3", 5]
