@@ -30,8 +30,11 @@ judged AS (
 )
 
 SELECT
-    -- Two shops may use one number: it is then shown with its shop.
-    CASE WHEN n.same_count > 1 THEN p.channel || '/' || p.shop_id || '/' || p.return_id ELSE p.return_id END AS return_id,
+    -- Two shops may use one number, and a shop one number for two orders: it is then shown with them.
+    CASE
+        WHEN n.same_count > 1 THEN p.channel || '/' || p.shop_id || '/' || p.channel_order_id || '/' || p.return_id
+        ELSE p.return_id
+    END AS return_id,
     p.return_guid,
     p.order_guid,
     p.channel,

@@ -88,7 +88,7 @@ def derived_columns(entity: str, fields: tuple[str, ...], transaction_key: str =
     if entity == "holds":
         keys["hold_guid"] = ("UUID", known("hold_id", "warehouse_id", "sku"))
     if entity == "returns":
-        keys["return_guid"] = ("UUID", known("channel", "shop_id", "return_id"))
+        keys["return_guid"] = ("UUID", known(*ORDER_KEY, "return_id"))
     if entity == "payments":
         # All rows about one transaction share this key, whichever statement they stand in (see `restates`).
         keys["payment_key"] = ("UUID", f"guid_of(coalesce({quote(transaction_key)}, payment_id))")
