@@ -25,6 +25,7 @@ EXAMPLES = {
     "promise": "orders-pipeline promise --sku SKU0001 --quantity 20 --by 2026-03-25 --policy partial",
     "files": "orders-pipeline files --status refused",
     "alerts": "orders-pipeline alerts --test finance_group",
+    "close": "orders-pipeline close 2026-01 --check",
     "quarantine": "orders-pipeline quarantine fix 5f0c… 17 --set 买家应付货款=120.50 --by li.na --why 'typed with a comma'",
     "channel": "orders-pipeline channel check my_source.yml",
     "exceptions": "orders-pipeline exceptions write-off 5f0c12 --by li.na --second-person wang.wei --why 'courier paid'",
@@ -84,6 +85,11 @@ def make_parser() -> argparse.ArgumentParser:
     files = _command(commands, "files", "the ledger of files", _files)
     files.add_argument("--status", choices=("loaded", "refused", "duplicate", "held"))
     _json(files)
+
+    close = _command(commands, "close", "close a month for good, or say what stands against it", _close)
+    _close_options(close)
+    _as_of(close)
+    _json(close)
 
     alerts = _command(commands, "alerts", "what stands now that somebody must hear of", _alerts)
     alerts.add_argument("--all", action="store_true", help="also those that have ended")
@@ -222,6 +228,17 @@ def _exception_commands(exceptions: argparse.ArgumentParser) -> None:
         _home_option(parser)
 
 
+def _close_options(close: argparse.ArgumentParser) -> None:
+    close.add_argument("month", help="the month, such as 2026-01")
+    close.add_argument("--check", action="store_true", help="only list what stands against it")
+    close.add_argument("--hold", action="store_true", help="put the month on hold: it may still go back")
+    close.add_argument("--open", action="store_true", help="open it again from hold; a closed month never opens")
+    close.add_argument("--restate", action="store_true", help="write the next numbered set of the month closed last")
+    close.add_argument("--force", action="store_true", help="close against what stands")
+    close.add_argument("--by", metavar="WHO", help="who decides (needed without --check)")
+    close.add_argument("--why", default="", help="why (needed with --force and --restate)")
+
+
 def _promise_options(promise: argparse.ArgumentParser) -> None:
     promise.add_argument("--sku", action="append", required=True, help="goods or bundle; several lines are one basket")
     promise.add_argument("--quantity", action="append", required=True, type=_number, help="pieces, one for each --sku")
@@ -345,6 +362,34 @@ def _files(options: argparse.Namespace) -> int:
         )
     )
     return 0
+
+
+def _close(options: argparse.Namespace) -> int:
+    from orders_pipeline import pipeline
+    from orders_pipeline.finance import close
+    from orders_pipeline.ingest.desk import table
+    from orders_pipeline.kernel.clock import parse_as_of
+
+    home, month = _home(options), close.parse_month(options.month)
+    if options.check:
+        standing = close.check(home, month)
+        rows = close.listed(standing)
+        text = table(rows, ("what", "count", "detail", "blocks")) if rows else f"nothing stands against closing {month:%Y-%m}"
+        _print_json(rows) if options.json else print(text)
+        return 1 if any(s.blocks for s in standing) else 0
+    if not options.by:
+        raise Usage("say who decides with --by, or look first with --check")
+    if options.hold or options.open:
+        close.mark(home, month, "hold" if options.hold else "open", options.by, options.why)
+        text = f"{month:%Y-%m} is {'on hold' if options.hold else 'open'}"
+    else:
+        made = close.close(home, month, options.by, options.why, force=options.force, restate=options.restate)
+        text = f"{month:%Y-%m} is closed: set {made.set_number}, {made.rows} rows, {made.files} files, {made.content_sha256}"
+    # The decision is a file now; with the same clock nothing but it changes.
+    as_of = parse_as_of(options.as_of) if options.as_of else close.as_of_tables(home)
+    result = pipeline.run(home, as_of)
+    _print_json({"month": f"{month:%Y-%m}", "result": text}) if options.json else print(text)
+    return 1 if result.blocked_by else 0
 
 
 def _alerts(options: argparse.Namespace) -> int:

@@ -29,7 +29,7 @@ from orders_pipeline.ingest.load import Load, clean_up, load_staged, stage
 from orders_pipeline.ingest.raw import MEMBERS, create_raw_tables
 from orders_pipeline.ingest.read import Sniffed, check_start, open_table, split_grid
 from orders_pipeline.ingest.recognise import Recognised, recognise, stacked
-from orders_pipeline.ingest.reference import create_stage_tables
+from orders_pipeline.ingest.reference import create_revenue_tables, create_stage_tables
 from orders_pipeline.ingest.release import read_again
 from orders_pipeline.ingest.touched import touch, touch_ledger
 from orders_pipeline.kernel.faults import BadInput, Fault, Permanent, Transient
@@ -291,6 +291,7 @@ def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: D
         f"CREATE OR REPLACE TABLE ref.days AS SELECT CAST(range AS INTEGER) AS day_number FROM range({DAYS_AHEAD + 1})"
     )
     create_return_tables(connection, dictionary)
+    create_revenue_tables(connection, dictionary, settings)
     # With `restates` a movement steps back for one of its kind, with `restates_whole` for any of its transaction.
     ways = (("restates", "false"), ("restates_whole", "true"))
     values = ", ".join(

@@ -1,4 +1,4 @@
-"""The reference tables of stages and clocks: what models read of `stages.yml`, the limits in force and the business calendars."""
+"""Reference tables: what models read of `stages.yml`, the limits in force, the business calendars and the revenue rules."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from importlib.metadata import version as package_version
 
 import duckdb
 
-from orders_pipeline.dictionary import calendars, stages
+from orders_pipeline.dictionary import calendars, revenue, stages
+from orders_pipeline.dictionary.model import Dictionary
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.settings import Settings
+from orders_pipeline.kernel.sqltext import literal
+from orders_pipeline.kernel.warehouse import transaction
 
 
 def create_stage_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
@@ -47,3 +50,36 @@ def create_calendars(connection: duckdb.DuckDBPyConnection, settings: Settings) 
         connection.execute(f"INSERT INTO ref.{table} SELECT {', '.join(['unnest(?)'] * len(lists))}", lists)
     connection.execute("DELETE FROM ref.calendar_versions")
     connection.execute("INSERT INTO ref.calendar_versions VALUES (?)", [made_of])
+
+
+def create_revenue_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, settings: Settings) -> None:
+    """ref.revenue_rules and ref.vat_ratios. Where they have changed, what the room `finance` has made of them is made anew."""
+    channels, kinds = tuple(dictionary.channels), tuple(dictionary.vocabularies["order_type"])
+    tables = {
+        "revenue_rules": (
+            "channel VARCHAR, order_type VARCHAR, valid_from DATE, valid_to DATE, rule VARCHAR, version INTEGER, "
+            "control_point VARCHAR, hold_hours INTEGER, auto_confirm_days INTEGER, platform_discount VARCHAR, "
+            "return_days INTEGER, return_ratio DECIMAL(9, 6), without_history VARCHAR",
+            revenue.rule_rows(channels, kinds, settings.revenue),
+        ),
+        "vat_ratios": (
+            "channel VARCHAR, category VARCHAR, valid_from DATE, valid_to DATE, vat_ratio DECIMAL(9, 6), "
+            "vat_share DECIMAL(18, 12)",
+            revenue.vat_rows(channels, settings.revenue),
+        ),
+    }
+    for name, (columns, rows) in tables.items():
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE revenue_now ({columns})")
+        values = ", ".join("(" + ", ".join("NULL" if v is None else literal(str(v)) for v in row) + ")" for row in rows)
+        connection.execute(f"INSERT INTO revenue_now VALUES {values}")
+        connection.execute(f"CREATE TABLE IF NOT EXISTS ref.{name} ({columns})")
+        changed = connection.execute(
+            f"SELECT count(*) FROM ((TABLE revenue_now EXCEPT TABLE ref.{name}) "
+            f"UNION ALL (TABLE ref.{name} EXCEPT TABLE revenue_now))"
+        ).fetchall()[0][0]
+        if changed:
+            with transaction(connection):
+                connection.execute(f"DELETE FROM ref.{name}")
+                connection.execute(f"INSERT INTO ref.{name} SELECT * FROM revenue_now")
+                connection.execute("DELETE FROM kernel.consumers WHERE starts_with(consumer, 'finance.')")
+    connection.execute("DROP TABLE revenue_now")

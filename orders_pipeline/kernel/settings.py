@@ -47,6 +47,7 @@ class Settings:
     fast_categories: tuple[str, ...] = ()
     calendars: Mapping[str, Any] = field(default_factory=dict)
     allocation: str = ALLOCATIONS[0]
+    revenue: Mapping[str, Any] = field(default_factory=dict)
 
     def shop_zone(self, channel: str, shop_id: str) -> str | None:
         return self.shops.get((channel, shop_id), {}).get("timezone")
@@ -78,7 +79,7 @@ def load_settings(file: Path) -> Settings:
     allocation = given.get("stock", {}).get("allocation", ALLOCATIONS[0])
     if allocation not in ALLOCATIONS:
         raise Usage(f"{file}: [stock] allocation is '{allocation}'; one of {', '.join(ALLOCATIONS)}")
-    return Settings(values, shops, accounts, alerts, fast, calendars, allocation)
+    return Settings(values, shops, accounts, alerts, fast, calendars, allocation, given.get("revenue", {}))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -169,6 +169,7 @@ def product_rows(draw: st.DrawFn) -> dict[str, Any]:
         "is_replenishable": draw(st.sampled_from([None, True])),
         "lead_time_days": draw(maybe(st.integers(0, 20))),
         "category": draw(st.sampled_from(["c1", "c2", None])),
+        "cost": draw(st.sampled_from([None, "3.33", "5"])),
     }
 
 
@@ -192,6 +193,28 @@ def discount_rows(draw: st.DrawFn) -> dict[str, Any]:
         "amount": draw(cents),
         "promotion_id": draw(st.sampled_from([None, "M1"])),
         "description": draw(st.sampled_from([None, "满300减50", "双11"])),
+    }
+
+
+def rate_rows() -> st.SearchStrategy:
+    return st.fixed_dictionaries(
+        {
+            "currency": st.just("USD"),
+            "rate_on": st.sampled_from(["2026-01-01", "2026-01-15", "2026-01-20"]),
+            "exchange_rate": st.sampled_from(["7.10", "7.05"]),
+        }
+    )
+
+
+@st.composite
+def grant_rows(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        **SHOP,
+        "channel_order_id": draw(orders),
+        "coupon_id": draw(st.sampled_from(["C1", "C2"])),
+        "stand_alone_amount": draw(cents),
+        "expected_use_ratio": draw(st.sampled_from([None, "0.9"])),
+        "redeemed_at": at(draw(maybe(hours))),
     }
 
 
@@ -311,6 +334,8 @@ ENTITIES = {
     "products": (product_rows(), 3, None),
     "buyers": (buyer_rows(), 2, None),
     "discounts": (discount_rows(), 2, "amount"),
+    "exchange_rates": (rate_rows(), 2, None),
+    "coupon_grants": (grant_rows(), 2, None),
     "product_synonyms": (synonym_rows(), 3, None),
     "categories": (category_rows(), 1, None),
     "promotions": (promotion_rows(), 1, None),
