@@ -266,7 +266,7 @@ def _restated() -> Sequence[str]:
             coalesce(a.prior_period_amount, 0) AS prior_period_amount
         FROM (SELECT * FROM finance.liabilities WHERE month = $month) AS a
         FULL JOIN (SELECT * FROM finance.liabilities WHERE month = $next AND prior_period_amount <> 0) AS b
-            ON a.channel = b.channel AND a.kind = b.kind AND a.currency = b.currency
+            ON a.channel = b.channel AND a.kind = b.kind
         WHERE $first IS NOT NULL""",
         f"""SELECT 'revenue' AS section, $month AS month, coalesce(a.channel, b.channel) AS channel,
             coalesce(a.entry_kind, b.entry_kind) AS item, coalesce(a.currency, b.currency) AS currency, {_NO_FLAGS},

@@ -247,7 +247,9 @@ summed AS (
         max(passed_ratio) OVER so_far AS earned_ratio,
         max(CASE WHEN event = 'return_window_end' THEN 1 ELSE 0 END) OVER so_far AS is_window_over,
         sum(CASE WHEN event IN ('receipt', 'deposit') THEN CAST(amount AS DECIMAL(19, 2)) * exchange_rate ELSE 0 END) OVER so_far AS received_book_amount,
-        last_value(CASE WHEN event = 'control' THEN exchange_rate END IGNORE NULLS) OVER so_far AS control_rate
+        max(CASE WHEN event IN ('receipt', 'deposit') AND exchange_rate IS NULL THEN 1 ELSE 0 END) OVER so_far AS is_unrated,
+        last_value(CASE WHEN event = 'control' THEN exchange_rate END IGNORE NULLS) OVER so_far AS control_rate,
+        first_value(CASE WHEN event = 'control' THEN exchange_rate END IGNORE NULLS) OVER so_far AS first_control_rate
     FROM rated
     WINDOW so_far AS (
         PARTITION BY order_guid ORDER BY event_number ASC NULLS LAST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
@@ -301,15 +303,27 @@ owed AS (
     FROM earned
 ),
 
+-- Money prepaid stays at the rates it came in at, whatever the rate is when the goods go out.
+booked AS (
+    SELECT
+        *,
+        CASE
+            WHEN liability_amount = 0 OR received_amount = 0 THEN CAST(0 AS DECIMAL(18, 2))
+            WHEN is_unrated = 0 THEN round_half_up(ratio(liability_amount * received_book_amount, received_amount))
+        END AS liability_book_amount
+    FROM owed
+),
+
 stepped AS (
     SELECT
         *,
+        liability_book_amount - coalesce(lag(liability_book_amount) OVER in_time, 0) AS liability_book_step,
         earned_amount - coalesce(lag(earned_amount) OVER in_time, 0) AS earned_step,
         vat_amount - coalesce(lag(vat_amount) OVER in_time, 0) AS vat_step,
         liability_amount - coalesce(lag(liability_amount) OVER in_time, 0) AS liability_step,
         coalesce(lag(received_amount) OVER in_time, 0) AS received_before,
         coalesce(lag(received_book_amount) OVER in_time, 0) AS received_book_before
-    FROM owed
+    FROM booked
     WINDOW in_time AS (PARTITION BY order_guid ORDER BY event_number ASC NULLS LAST)
 )
 
@@ -337,6 +351,8 @@ SELECT
     s.is_window_over = 1 AS is_window_over,
     s.book_currency,
     s.exchange_rate,
+    s.first_control_rate,
+    CAST(s.liability_book_step AS DECIMAL(18, 2)) AS liability_book_step,
     -- The step in the book currency: what was prepaid at the rates of its payments, the rest at the rate of control.
     CASE
         WHEN s.event = 'control' AND s.liability_step < 0 AND s.received_before > 0

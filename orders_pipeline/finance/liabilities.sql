@@ -1,4 +1,4 @@
--- grain: month, channel, kind, currency
+-- grain: month, channel, kind
 -- refresh: whole
 -- changes at: always
 -- Roll-forward by month and channel: what buyers have paid for and not yet received (contract), what they are expected to send
@@ -13,15 +13,28 @@ WITH bounds AS (
     GROUP BY d.timezone
 ),
 
-moved AS (
+-- A channel that sells in one currency is shown in it, one that sells in several in that of the books.
+currencies AS (
     SELECT
-        CAST(date_trunc('month', recognised_on) AS DATE) AS month,
         channel,
-        CASE WHEN entry_kind = 'expected_return' THEN 'refund' ELSE 'contract' END AS kind,
-        currency,
-        CASE WHEN entry_kind = 'contract_liability' THEN amount ELSE -amount END AS amount
+        min(currency) = max(currency) AS is_single,
+        CASE WHEN min(currency) = max(currency) THEN min(currency) ELSE min(book_currency) END AS currency
     FROM finance.revenue
     WHERE entry_kind IN ('contract_liability', 'expected_return', 'material_right')
+    GROUP BY channel
+),
+
+moved AS (
+    SELECT
+        CAST(date_trunc('month', r.recognised_on) AS DATE) AS month,
+        r.channel,
+        CASE WHEN r.entry_kind = 'expected_return' THEN 'refund' ELSE 'contract' END AS kind,
+        c.currency,
+        CASE WHEN r.entry_kind = 'contract_liability' THEN 1 ELSE -1 END
+        * CASE WHEN c.is_single THEN r.amount ELSE coalesce(r.book_amount, 0) END AS amount
+    FROM finance.revenue AS r
+    INNER JOIN currencies AS c ON r.channel = c.channel
+    WHERE r.entry_kind IN ('contract_liability', 'expected_return', 'material_right')
 ),
 
 known AS (
@@ -29,11 +42,11 @@ known AS (
         month,
         channel,
         kind,
-        currency,
+        min(currency) AS currency,
         sum(CASE WHEN amount > 0 THEN amount ELSE 0 END) AS increase_amount,
         sum(CASE WHEN amount < 0 THEN -amount ELSE 0 END) AS decrease_amount
     FROM moved
-    GROUP BY month, channel, kind, currency
+    GROUP BY month, channel, kind
 ),
 
 frozen AS (
@@ -49,36 +62,35 @@ late AS (
     SELECT
         channel,
         kind,
-        currency,
         sum(amount) AS amount
     FROM (
-        SELECT k.channel, k.kind, k.currency, k.increase_amount - k.decrease_amount AS amount
+        SELECT k.channel, k.kind, k.increase_amount - k.decrease_amount AS amount
         FROM known AS k
         CROSS JOIN bounds AS b
         WHERE k.month <= b.last_closed_month
 
         UNION ALL
 
-        SELECT f.channel, f.kind, f.currency, -f.closing_amount AS amount
+        SELECT f.channel, f.kind, -f.closing_amount AS amount
         FROM frozen AS f
         CROSS JOIN bounds AS b
         WHERE f.month = b.last_closed_month
     ) AS both_sides
-    GROUP BY channel, kind, currency
+    GROUP BY channel, kind
 ),
 
 opened AS (
     SELECT
         channel,
         kind,
-        currency,
+        max(currency) AS currency,
         min(month) AS first_month
     FROM (
         SELECT channel, kind, currency, month FROM known
         UNION ALL
         SELECT channel, kind, currency, month FROM frozen
     ) AS both_sides
-    GROUP BY channel, kind, currency
+    GROUP BY channel, kind
 ),
 
 -- Every open month since there is anything to carry, also those in which nothing moved.
@@ -112,12 +124,11 @@ stepped AS (
         CASE WHEN m.takes_late THEN coalesce(l.amount, 0) ELSE 0 END AS prior_period_amount
     FROM months AS m
     LEFT JOIN known AS k
-        ON m.month = k.month AND m.channel = k.channel AND m.kind = k.kind AND m.currency = k.currency
-    LEFT JOIN late AS l ON m.channel = l.channel AND m.kind = l.kind AND m.currency = l.currency
+        ON m.month = k.month AND m.channel = k.channel AND m.kind = k.kind
+    LEFT JOIN late AS l ON m.channel = l.channel AND m.kind = l.kind
     LEFT JOIN frozen AS f
         ON
             add_calendar_months(m.month, -1) = f.month AND m.channel = f.channel AND m.kind = f.kind
-            AND m.currency = f.currency
     WHERE m.month <= m.this_month
 ),
 
@@ -125,7 +136,7 @@ balanced AS (
     SELECT
         *,
         sum(brought_amount + increase_amount - decrease_amount) OVER (
-            PARTITION BY channel, kind, currency ORDER BY month ASC NULLS LAST
+            PARTITION BY channel, kind ORDER BY month ASC NULLS LAST
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS closing_amount
     FROM stepped

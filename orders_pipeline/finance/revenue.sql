@@ -43,6 +43,8 @@ stated AS (
         e.earned_book_step,
         e.exchange_difference,
         e.exchange_rate,
+        coalesce(e.first_control_rate, e.exchange_rate) AS control_rate,
+        e.liability_book_step,
         e.book_currency,
         c.channel,
         c.currency,
@@ -92,14 +94,25 @@ standing AS (
     FROM costed
 ),
 
+standing_in_books AS (
+    SELECT
+        *,
+        round_half_up(CAST(refund_liability AS DECIMAL(19, 2)) * control_rate) AS refund_liability_book,
+        round_half_up(CAST(coupon_liability AS DECIMAL(19, 2)) * control_rate) AS coupon_liability_book
+    FROM standing
+),
+
 steps AS (
     SELECT
         *,
         refund_liability - coalesce(lag(refund_liability) OVER in_time, 0) AS refund_liability_step,
         return_asset - coalesce(lag(return_asset) OVER in_time, 0) AS return_asset_step,
         coupon_liability - coalesce(lag(coupon_liability) OVER in_time, 0) AS coupon_liability_step,
-        spent_amount - coalesce(lag(spent_amount) OVER in_time, 0) AS spent_step
-    FROM standing
+        spent_amount - coalesce(lag(spent_amount) OVER in_time, 0) AS spent_step,
+        -- In the currency of the books both stay at the rate of control, so that what was kept back is released in full.
+        refund_liability_book - coalesce(lag(refund_liability_book) OVER in_time, 0) AS refund_liability_book_step,
+        coupon_liability_book - coalesce(lag(coupon_liability_book) OVER in_time, 0) AS coupon_liability_book_step
+    FROM standing_in_books
     WINDOW in_time AS (PARTITION BY order_guid ORDER BY event_number ASC NULLS LAST)
 ),
 
@@ -179,6 +192,9 @@ SELECT
         WHEN n.entry_kind IN ('revenue', 'return', 'price_concession') AND s.vat_step = 0 THEN s.earned_book_step
         WHEN n.entry_kind IN ('revenue', 'return', 'price_concession')
             THEN s.earned_book_step - round_half_up(CAST(s.vat_step AS DECIMAL(19, 2)) * s.exchange_rate)
+        WHEN n.entry_kind = 'contract_liability' THEN s.liability_book_step
+        WHEN n.entry_kind = 'expected_return' THEN CAST(-s.refund_liability_book_step AS DECIMAL(18, 2))
+        WHEN n.entry_kind = 'material_right' THEN CAST(-s.coupon_liability_book_step AS DECIMAL(18, 2))
         ELSE round_half_up(CAST(n.amount AS DECIMAL(19, 2)) * s.exchange_rate)
     END AS book_amount,
     s.book_currency,
