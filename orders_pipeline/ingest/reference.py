@@ -10,6 +10,7 @@ import duckdb
 from orders_pipeline.dictionary import calendars, revenue, stages
 from orders_pipeline.dictionary.model import Dictionary
 from orders_pipeline.kernel.faults import Usage
+from orders_pipeline.kernel.refresh import STATE
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.sqltext import literal
 from orders_pipeline.kernel.warehouse import transaction
@@ -54,6 +55,7 @@ def create_calendars(connection: duckdb.DuckDBPyConnection, settings: Settings) 
 
 def create_revenue_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, settings: Settings) -> None:
     """ref.revenue_rules and ref.vat_ratios. Where they have changed, what the room `finance` has made of them is made anew."""
+    connection.execute(STATE)
     channels, kinds = tuple(dictionary.channels), tuple(dictionary.vocabularies["order_type"])
     tables = {
         "revenue_rules": (
