@@ -15,7 +15,10 @@ from orders_pipeline.kernel.sqltext import quote
 ORDER_KEY = ("channel", "shop_id", "channel_order_id")
 #: Entities whose rows make up an order: in quarantine they stay together.
 MEMBERS = ("orders", "order_lines", "discounts")
-ORDER_ENTITIES = ("orders", "order_lines", "discounts", "returns", "order_edits", "order_marks", "holds", "reviews", "coupon_grants")
+ORDER_ENTITIES = (
+    *("orders", "order_lines", "discounts", "returns", "order_edits", "order_marks"),
+    *("holds", "reviews", "coupon_grants"),
+)
 CLAIMING_ENTITIES = ("payments", "shipments", "tracking")
 #: Rows about the stock of one SKU, wherever it lies.
 STOCK_ENTITIES = ("inventory_snapshots", "inventory_movements", "inbound", "channel_stock")
