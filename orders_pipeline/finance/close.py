@@ -216,9 +216,7 @@ def _freeze(connection: duckdb.DuckDBPyConnection, month: date, restate: bool) -
     statements = _restated() if restate else _current()
     first = not restate and not _closed(connection)
     for statement in statements:
-        connection.execute(
-            f"INSERT INTO frozen BY NAME {statement}", {"month": month, "next": _following(month), "first": first}
-        )
+        connection.execute(f"INSERT INTO frozen BY NAME {statement}", {"month": month, "next": _following(month), "first": first})
 
 
 _NO_FLAGS = "NULL::UUID AS order_guid, NULL::DATE AS opened_on, NULL::DECIMAL(18, 3) AS qty_diff, false AS is_opening, "
