@@ -20,7 +20,6 @@ import duckdb
 from orders_pipeline.ingest.landing import scan
 from orders_pipeline.kernel.faults import BadInput, Usage
 from orders_pipeline.kernel.home import Home
-from orders_pipeline.kernel.settings import Settings, load_settings
 from orders_pipeline.kernel.sqltext import literal
 from orders_pipeline.kernel.warehouse import open_warehouse, table_exists
 
@@ -69,7 +68,7 @@ def parse_month(text: str) -> date:
 def check(home: Home, month: date) -> list[Standing]:
     """What stands against closing the month, from the tables as the last run left them; the blocking things first."""
     with _tables(home) as connection:
-        found = list(_standing(connection, home, load_settings(home.settings_file), month))
+        found = list(_standing(connection, home, month))
     return sorted(found, key=lambda s: not s.blocks)
 
 
@@ -101,7 +100,7 @@ def close(
     moment = now or datetime.now(UTC)
     with _tables(home) as connection:
         number = _next_set(connection, month, restate)
-        standing = [s for s in _standing(connection, home, load_settings(home.settings_file), month, restate) if s.blocks]
+        standing = [s for s in _standing(connection, home, month, restate) if s.blocks]
         if standing and not force:
             listed = "; ".join(f"{s.what} ({s.count})" for s in standing)
             raise BadInput(
@@ -115,9 +114,7 @@ def close(
 # ---- what stands against it
 
 
-def _standing(
-    connection: duckdb.DuckDBPyConnection, home: Home, settings: Settings, month: date, restate: bool = False
-) -> Iterator[Standing]:
+def _standing(connection: duckdb.DuckDBPyConnection, home: Home, month: date, restate: bool = False) -> Iterator[Standing]:
     closed = _closed(connection)
     if month in closed and not restate:
         yield Standing("the month is closed", 1, f"set {closed[month]}; later rows stand in the first open month")
@@ -138,7 +135,7 @@ def _standing(
     if aside:
         yield Standing("rows are set aside", aside, "`orders-pipeline quarantine list`")
     yield from _failed_checks(connection)
-    yield from _differences(connection, settings, month)
+    yield from _differences(connection, month)
 
 
 def _failed_checks(connection: duckdb.DuckDBPyConnection) -> Iterator[Standing]:
@@ -153,23 +150,22 @@ def _failed_checks(connection: duckdb.DuckDBPyConnection) -> Iterator[Standing]:
             yield Standing(text, len(names), _some(names, 5), severity == "error")
 
 
-def _differences(connection: duckdb.DuckDBPyConnection, settings: Settings, month: date) -> Iterator[Standing]:
+def _differences(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator[Standing]:
     found = connection.execute(
-        "SELECT difference_count, order_count, difference_ratio FROM finance.closes WHERE month = ?", [month]
+        "SELECT difference_count, order_count, is_above_limit FROM finance.closes WHERE month = ?", [month]
     ).fetchall()
     if not found:
         yield Standing("there are no orders of this month", 1, f"nothing of {month:%Y-%m} is in the tables")
         return
-    count, orders, share = found[0]
+    count, orders, is_above_limit = found[0]
     undecided = _one(
         connection,
         "SELECT count(*) FROM reconciliation.exceptions WHERE lower(state) = 'open' AND opened_on < ?",
         [_following(month)],
     )
     if count:
-        limit = settings.thresholds["month_difference_max_ratio"]
         detail = f"{count} of {orders} orders, {undecided} exceptions nobody has decided on; they are carried forward"
-        yield Standing("differences are open", count, detail, share is None or share > limit)
+        yield Standing("differences are open", count, detail, is_above_limit)
 
 
 def _waiting(connection: duckdb.DuckDBPyConnection, home: Home) -> list[str]:

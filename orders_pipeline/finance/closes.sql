@@ -91,6 +91,9 @@ SELECT
     order_count,
     difference_count,
     ratio(difference_count, order_count) AS difference_ratio,
+    coalesce(
+        ratio(difference_count, order_count) > threshold('month_difference_max_ratio'), difference_count > 0
+    ) AS is_above_limit,
     content_sha256,
     rule_versions,
     files_sha256,
