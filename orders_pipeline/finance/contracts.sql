@@ -126,7 +126,7 @@ coupons AS (
 granted AS (
     SELECT
         order_guid,
-        sum(stand_alone_amount * coalesce(expected_use_ratio, 1)) AS coupon_amount
+        sum(CAST(stand_alone_amount AS DECIMAL(19, 2)) * CAST(coalesce(expected_use_ratio, 1) AS DECIMAL(9, 6))) AS coupon_amount
     FROM coupons
     WHERE newest_first = 1
     GROUP BY order_guid

@@ -85,7 +85,7 @@ coupons AS (
     SELECT
         order_guid,
         coupon_id,
-        stand_alone_amount * coalesce(expected_use_ratio, 1) AS amount,
+        CAST(stand_alone_amount AS DECIMAL(19, 2)) * CAST(coalesce(expected_use_ratio, 1) AS DECIMAL(9, 6)) AS amount,
         redeemed_at,
         expires_at,
         row_number() OVER (
