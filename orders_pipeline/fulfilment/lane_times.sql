@@ -68,7 +68,7 @@ SELECT
     count(*) AS parcel_count,
     count(seconds) AS delivered_count,
     count(is_kept) AS promised_count,
-    CAST(coalesce(sum(is_kept), 0) AS BIGINT) AS on_time_count,
+    CAST(round(coalesce(sum(is_kept), 0), 0) AS BIGINT) AS on_time_count,
     ratio(coalesce(sum(is_kept), 0), count(is_kept)) AS on_time_ratio,
     round_half_up(ratio(sum(promised_seconds), count(promised_seconds) * 3600)) AS promised_hours,
     round_half_up(ratio(sum(seconds), count(seconds) * 3600)) AS mean_hours,

@@ -250,9 +250,11 @@ paused AS (
     SELECT
         order_guid,
         stage_number,
-        CAST(sum(seconds) AS BIGINT) AS paused_seconds,
-        CAST(sum(CASE WHEN from_work - start_work - (seconds_so_far - seconds) < limit_seconds THEN seconds ELSE 0 END) AS BIGINT)
-            AS moving_seconds,
+        CAST(round(sum(seconds), 0) AS BIGINT) AS paused_seconds,
+        CAST(
+            round(sum(CASE WHEN from_work - start_work - (seconds_so_far - seconds) < limit_seconds THEN seconds ELSE 0 END), 0)
+            AS BIGINT
+        ) AS moving_seconds,
         max(CASE WHEN is_open THEN 1 ELSE 0 END) = 1 AS is_paused
     FROM summed
     GROUP BY order_guid, stage_number
@@ -268,7 +270,7 @@ measured AS (
         greatest(0, w.now_work - w.start_work - coalesce(p.paused_seconds, 0)) AS elapsed_seconds,
         w.start_work + w.limit_seconds + coalesce(p.moving_seconds, 0) AS due_work,
         -- At risk: four fifths of the time is used.
-        w.start_work + (w.limit_seconds * 4) // 5 + coalesce(p.moving_seconds, 0) AS risk_work
+        w.start_work + CAST(round(w.limit_seconds * 4, 0) AS BIGINT) // 5 + coalesce(p.moving_seconds, 0) AS risk_work
     FROM worked AS w
     LEFT JOIN paused AS p ON w.order_guid = p.order_guid AND w.stage_number = p.stage_number
 ),
@@ -292,7 +294,7 @@ dated AS (
         END AS due_at
     FROM measured AS m
     LEFT JOIN ref.calendar_deadlines AS b
-        ON m.calendar = b.calendar AND m.version_number = b.version_number AND m.due_work // 86400 = b.bucket
+        ON m.calendar = b.calendar AND m.version_number = b.version_number AND CAST(round(m.due_work, 0) AS BIGINT) // 86400 = b.bucket
     LEFT JOIN ref.calendar AS k ON b.calendar = k.calendar AND b.version_number = k.version_number AND b.day = k.day
     WHERE
         b.day IS NULL
@@ -335,7 +337,7 @@ SELECT
     j.due_at,
     j.end_at AS stopped_at,
     j.limit_seconds,
-    CAST(j.elapsed_seconds AS BIGINT) AS elapsed_seconds,
+    CAST(round(j.elapsed_seconds, 0) AS BIGINT) AS elapsed_seconds,
     j.paused_seconds,
     j.clock_status,
     v.came_from,

@@ -14,6 +14,7 @@ SELECT
     add_hours(o.created_at, threshold('silent_alert_hours')) AS due_at,
     add_hours(o.created_at, threshold('silent_alert_hours')) < as_of() AS is_silent,
     add_minutes(o.created_at, -0.5) AS half_a_minute_before_at,
+    add_seconds(o.created_at, 90) AS ninety_seconds_later_at,
     add_days(local_date(o.created_at, o.zone), o.row_number % 50) AS later_on,
     add_calendar_months(local_date(o.created_at, o.zone), 1) AS next_month_on,
     iso_weekday(o.local_at) AS weekday,
