@@ -39,7 +39,7 @@ def headers(shared) -> Mapping[str, list[str]]:
 
 
 def recognised(header: list[str], kind: str = "table") -> str:
-    return recognise(DICTIONARY, SimpleNamespace(head=[header], kind=kind)).source.name
+    return recognise(DICTIONARY, SimpleNamespace(head=[header], kind=kind, numbered=False)).source.name
 
 
 def needed_columns(source: Source, header: list[str]) -> set[int]:
