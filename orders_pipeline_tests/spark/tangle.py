@@ -246,22 +246,29 @@ class Tangle:
         ]  # fmt: skip
 
     def coupons(self) -> dict[str, list[support.Row]]:
-        """Coupons good for some goods, given to some buyers, handed in by these and by others."""
+        """Coupons good for some goods, given to some buyers, handed in by these and by others; orders of their own beside them,
+        one of them paid by money that names no order; a payout that reaches the bank."""
         of = [{"channel": "taobao", "promotion_id": f"PR{n:04d}"} for n in range(3)]
+        own = [{"channel": "kiosk", "shop_id": "k", "channel_order_id": f"CK{n}"} for n in range(4)]
+        noon = (self.as_of - timedelta(days=20)).isoformat()
         return {
             "coupon_products": [{**self.pick(of), "coupon_id": self.number("C", 3), "sku": self.number("SKU", 4)} for _ in range(9)],
             "coupon_targets": [{**self.pick(of), "buyer_account": self.number("nick", 6)} for _ in range(12)],
             "coupon_redemptions": [{**self.pick(of), "coupon_id": self.number("C", 4), "buyer_account": self.number("nick", 6),
                                     "redeemed_on": self.at()[:10]} for _ in range(9)],
+            "own_orders": [{**key, "status": "paid", "currency": "CNY", "payable_amount": f"{700 + n}.01", "created_at": noon, "paid_at": noon}
+                           for n, key in enumerate(own)],
             "coupon_lines": [{**key, "sku": "SKU0001", "quantity": 1, "sub_order_id": f"CL{n}", "payable_amount": "5.00"}
-                             for n, key in enumerate(self.keys[:8])],
+                             for n, key in enumerate(own)],
+            "nameless": [{"account": "a1", "payment_id": "NN1", "kind": "receipt", "amount": "701.01", "currency": "CNY",
+                          "occurred_at": noon, "channel": "kiosk", "shop_id": "k"}],
             "arrivals": [
                 {"account": account, "payment_id": number, "kind": kind, "amount": amount, "currency": "CNY",
                  "occurred_at": self.at(3), "payout_id": "PO1"}
                 for account, number, kind, amount in (("a1", "PO1", "payout", "-55.55"), ("bank", "BK1", "receipt", "55.55"))
             ],
             "coupon_discounts": [{**key, "funder": "brand", "scope": "line", "amount": "1.00", "sub_order_id": f"CL{n}"}
-                                 for n, key in enumerate(self.keys[:8])],
+                                 for n, key in enumerate(own)],
         }  # fmt: skip
 
     def twins(self) -> dict[str, list[support.Row]]:
