@@ -104,9 +104,11 @@ def differing(table: str, left: Home, right: Home) -> list[str]:
         types = [connection.execute(f"DESCRIBE {side}.{table}").fetchall() for side in "ab"]
         if types[0] != types[1]:
             found.append(f"{types[0]} is not {types[1]}")
+        # The last digits of a floating point number depend on the order in which an engine adds.
+        columns = ", ".join(f"round({name}, 6) AS {name}" if kind == "DOUBLE" else f'"{name}"' for name, kind, *_ in types[0])
         for here, there in ("ab", "ba"):
             rows = connection.execute(
-                f"SELECT * FROM {here}.{table} EXCEPT ALL SELECT * FROM {there}.{table} ORDER BY ALL LIMIT 3"
+                f"SELECT {columns} FROM {here}.{table} EXCEPT ALL SELECT {columns} FROM {there}.{table} ORDER BY ALL LIMIT 3"
             ).fetchall()
             found += [f"only in {here}: {dict(zip([t[0] for t in types[0]], row, strict=True))}" for row in rows]
         return found
