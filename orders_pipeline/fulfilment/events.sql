@@ -29,28 +29,35 @@ WITH known AS (
 versions AS (
     SELECT
         order_guid,
+        version_number,
         status,
         lower(trim(raw_status)) AS raw_status,
         coalesce(valid_from_at, created_at) AS seen_at,
         file_id,
-        row_number,
-        lag(status) OVER (PARTITION BY order_guid ORDER BY version_number ASC NULLS FIRST) AS status_before
+        row_number
     FROM orders.order_versions
 ),
 
 -- What a version shows, in words of the stages; a word of the file itself outweighs the standard word.
-shown AS (
+stood AS (
     SELECT
         v.order_guid,
         coalesce(r.stage, w.stage) AS stage,
         v.seen_at,
         v.file_id,
         v.row_number,
-        v.status_before
+        lag(v.status) OVER in_time AS status_before,
+        lag(coalesce(r.stage, w.stage)) OVER in_time AS stage_before
     FROM versions AS v
     LEFT JOIN ref.stage_words AS w ON w.vocabulary = 'order_status' AND v.status = w.word
     LEFT JOIN ref.stage_words AS r ON r.vocabulary = 'raw' AND v.status = 'on_hold' AND v.raw_status = r.word
-    WHERE v.status IS DISTINCT FROM v.status_before
+    WINDOW in_time AS (PARTITION BY v.order_guid ORDER BY v.version_number ASC NULLS FIRST)
+),
+
+shown AS (
+    SELECT *
+    FROM stood
+    WHERE stage IS DISTINCT FROM stage_before
 ),
 
 -- ---- money

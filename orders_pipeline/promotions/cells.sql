@@ -42,6 +42,7 @@ SELECT
     c.first_on,
     d.day_count - s.disturbed_count AS clean_days,
     CAST(s.clean_qty AS DECIMAL(18, 3)) AS clean_qty,
+    CAST(s.clean_amount AS DECIMAL(18, 2)) AS clean_amount,
     CAST(
         CASE
             WHEN d.day_count > s.disturbed_count THEN ratio(s.clean_amount, d.day_count - s.disturbed_count) ELSE 0

@@ -103,7 +103,7 @@ bases AS (
         min(c.currency) AS currency,
         max(c.currency) AS last_currency,
         sum(c.clean_qty) AS sold_qty,
-        sum(c.base_amount * c.clean_days) AS clean_amount,
+        sum(c.clean_amount) AS clean_amount,
         sum(c.base_amount) AS base_amount
     FROM members AS m
     INNER JOIN promotions.cells AS c ON m.channel = c.channel AND m.shop_id = c.shop_id AND m.sku = c.sku
