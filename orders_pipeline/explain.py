@@ -126,8 +126,6 @@ RULES = {
 
 def explain(home: Home, number: str) -> dict[str, Any]:
     """Everything published about the order with this number. Raises Usage when none or several have it."""
-    if not home.published_database.exists():
-        raise Usage(f"nothing is published in {home.root} yet; start with `orders-pipeline run`")
     with open_published(home) as connection:
         order, how = _find(connection, number.strip())
         tables = {name: _rows(connection, name, order) for name in CHAIN}

@@ -27,7 +27,7 @@ from orders_pipeline.alerts.book import TABLE
 from orders_pipeline.alerts.rules import SEVERITIES, load_rules
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
-from orders_pipeline.kernel.warehouse import transaction
+from orders_pipeline.kernel.warehouse import records, transaction
 
 FILE = "file"
 #: Minutes after the first, second … failure; then the last one again and again.
@@ -130,14 +130,13 @@ def _queue(connection: duckdb.DuckDBPyConnection, target: str, wants: str, momen
 
 
 def _pending(connection: duckdb.DuckDBPyConnection, target: str, moment: datetime) -> list[dict[str, Any]]:
-    found = connection.execute(
+    return records(
+        connection,
         f"SELECT d.event, b.* FROM ops.alert_deliveries AS d JOIN {TABLE} AS b ON b.alert_id = d.alert_id "
         "WHERE d.target = ? AND d.delivered_at IS NULL AND d.next_try_at <= ? "
         "ORDER BY d.event DESC, list_position(['critical', 'warn', 'info'], b.severity), b.rule, b.entity_id",
         [target, moment],
     )
-    names = [d[0] for d in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def _append(connection: duckdb.DuckDBPyConnection, home: Home, moment: datetime) -> None:

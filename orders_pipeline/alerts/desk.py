@@ -10,20 +10,19 @@ from orders_pipeline.alerts.delivery import read_targets, send_now
 from orders_pipeline.kernel.faults import Transient, Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.settings import load_settings
-from orders_pipeline.kernel.warehouse import open_published
+from orders_pipeline.kernel.warehouse import open_published, records
 
 
 def alerts(home: Home, *, ended: bool = False) -> list[dict[str, Any]]:
     """The published alerts that stand, the most severe first; with `ended`, all there ever were."""
     with open_published(home) as connection:
-        found = connection.execute(
+        return records(
+            connection,
             f"SELECT * FROM {TABLE} WHERE $ended OR cleared_at IS NULL "
             "ORDER BY cleared_at IS NOT NULL, list_position(['critical', 'warn', 'info'], severity), "
             "first_seen_at, rule, entity_id",
             {"ended": ended},
         )
-        names = [d[0] for d in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def test(home: Home, name: str) -> str:

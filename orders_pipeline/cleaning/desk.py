@@ -9,16 +9,12 @@ from orders_pipeline.cleaning import products
 from orders_pipeline.ingest.decisions import leave
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
-from orders_pipeline.kernel.warehouse import open_published
+from orders_pipeline.kernel.warehouse import open_published, records
 
 
 def _published(home: Home, statement: str) -> list[dict[str, Any]]:
-    if not home.published_database.exists():
-        raise Usage("nothing is published yet; `orders-pipeline run` first")
     with open_published(home) as connection:
-        found = connection.execute(statement)
-        names = [d[0] for d in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        return records(connection, statement)
 
 
 def suggest(home: Home) -> list[dict[str, Any]]:

@@ -8,9 +8,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
-from orders_pipeline.kernel.warehouse import open_published
+from orders_pipeline.kernel.warehouse import open_published, records
 
 #: Column of the list -> its head in the files. Nothing about a person: who and where stand on the label.
 HEADS = {
@@ -46,12 +45,8 @@ def write_lists(home: Home) -> list[Path]:
 
     Urgent parcels first, then by region; orders of one parcel stand together under one number. Raises Usage before the first run.
     """
-    if not home.published_database.exists():
-        raise Usage("nothing is published yet; `orders-pipeline run` first")
     with open_published(home) as connection:
-        found = connection.execute(LISTED)
-        names = [d[0] for d in found.description]
-        rows = [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        rows = records(connection, LISTED)
     by_list: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         by_list[row["list_on"], row["warehouse_id"]].append(row)

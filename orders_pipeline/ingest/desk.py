@@ -26,7 +26,7 @@ from orders_pipeline.ingest.read.scan import sha256_of
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.settings import load_settings
-from orders_pipeline.kernel.warehouse import open_warehouse, table_exists
+from orders_pipeline.kernel.warehouse import open_warehouse, records, table_exists
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,10 @@ def _desk(home: Home):
         yield connection
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, statement: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-    found = connection.execute(statement, list(values))
-    names = [d[0] for d in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-
-
 def files(home: Home, status: str | None = None) -> list[dict[str, Any]]:
     """The ledger, by path."""
     with _desk(home) as connection:
-        return _rows(
+        return records(
             connection,
             "SELECT CAST(file_id AS VARCHAR) AS file_id, path, source, channel, shop_id, encoding, status, reason, rows_read, "
             "rows_accepted, rows_quarantined, rows_duplicate, exported_at, ingested_at FROM raw.files "
@@ -69,7 +63,7 @@ def files(home: Home, status: str | None = None) -> list[dict[str, Any]]:
 def quarantined(home: Home, reason: str | None = None) -> list[dict[str, Any]]:
     """What is set aside and not yet released, without the rows' texts."""
     with _desk(home) as connection:
-        return _rows(
+        return records(
             connection,
             "SELECT CAST(q.file_id AS VARCHAR) AS file_id, q.row_number, f.path, q.entity, q.reason, q.field, q.detail, "
             "q.quarantined_at FROM raw.quarantine q LEFT JOIN raw.files f ON q.file_id = f.file_id "
@@ -81,7 +75,7 @@ def quarantined(home: Home, reason: str | None = None) -> list[dict[str, Any]]:
 def reasons(home: Home) -> list[dict[str, Any]]:
     """How many rows are set aside for which reason, by file and field; most first."""
     with _desk(home) as connection:
-        return _rows(
+        return records(
             connection,
             "SELECT q.reason, f.path, q.entity, q.field, count(*) AS rows, min(q.row_number) AS first_row "
             "FROM raw.quarantine q LEFT JOIN raw.files f ON q.file_id = f.file_id WHERE q.released_at IS NULL "
@@ -135,7 +129,7 @@ def _waits_for(connection: duckdb.DuckDBPyConnection, found: Mapping[str, Any]) 
 
 
 def _find(connection: duckdb.DuckDBPyConnection, file_id: str, row: int) -> dict[str, Any]:
-    found = _rows(
+    found = records(
         connection,
         "SELECT q.*, f.path, f.source FROM raw.quarantine q JOIN raw.files f ON q.file_id = f.file_id "
         "WHERE starts_with(CAST(q.file_id AS VARCHAR), ?) AND q.row_number = ? AND q.released_at IS NULL",

@@ -7,7 +7,7 @@ from typing import Any
 
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
-from orders_pipeline.kernel.warehouse import open_published
+from orders_pipeline.kernel.warehouse import open_published, records
 
 PREFIX = "sku:"
 #: Component -> how it enters the ATP.
@@ -25,14 +25,10 @@ SIGNS = {
 
 def explain(home: Home, sku: str, warehouse_id: str | None = None) -> dict[str, Any]:
     """Each warehouse's ATP of a SKU with its components and the rows behind them. Raises Usage when no table has the SKU."""
-    if not home.published_database.exists():
-        raise Usage(f"nothing is published in {home.root} yet; start with `orders-pipeline run`")
     with open_published(home) as connection:
 
         def rows(statement: str) -> list[dict[str, Any]]:
-            found = connection.execute(statement, {"sku": sku, "place": warehouse_id})
-            names = [d[0] for d in found.description]
-            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            return records(connection, statement, {"sku": sku, "place": warehouse_id})
 
         where = "sku = $sku AND coalesce(warehouse_id = $place, TRUE)"
         figures = rows(f"SELECT * FROM inventory.atp WHERE {where} ORDER BY warehouse_id, owner")

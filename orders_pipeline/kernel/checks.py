@@ -16,6 +16,7 @@ from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.models import Model
 from orders_pipeline.kernel.refresh import Refreshed, Refresher
+from orders_pipeline.kernel.warehouse import records
 
 SEVERITIES = ("error", "warn")
 SAMPLE_ROWS = 5
@@ -118,7 +119,6 @@ def _run(refresher: Refresher, check: Check, what: Refreshed) -> CheckResult:
     failing = connection.execute(f"SELECT count(*) FROM ({body})").fetchall()[0][0]
     sample = "[]"
     if failing:
-        found = connection.execute(f"SELECT * FROM ({body}) LIMIT {SAMPLE_ROWS}")
-        names = [d[0] for d in found.description]
-        sample = json.dumps([dict(zip(names, map(str, row), strict=True)) for row in found.fetchall()], ensure_ascii=False)
+        rows = records(connection, f"SELECT * FROM ({body}) LIMIT {SAMPLE_ROWS}")
+        sample = json.dumps([{name: str(value) for name, value in row.items()} for row in rows], ensure_ascii=False)
     return CheckResult(check, what.keys or what.rows, failing, sample)

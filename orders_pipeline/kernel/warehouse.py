@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from orders_pipeline.kernel.faults import Transient
+from orders_pipeline.kernel.faults import Transient, Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.macros import macro_statements
 from orders_pipeline.kernel.sqltext import literal
@@ -57,8 +58,10 @@ def open_published(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     """The published tables, read-only, as they stand now.
 
     Attached under another name: in a file called orders.duckdb the schema `orders` and the catalogue `orders` would
-    make `orders.orders` ambiguous.
+    make `orders.orders` ambiguous. Raises Usage before the first run.
     """
+    if not home.published_database.exists():
+        raise Usage(f"nothing is published in {home.root} yet; start with `orders-pipeline run`")
     connection = connect(":memory:", home.work)
     try:
         connection.execute(f"ATTACH {literal(str(home.published_database))} AS published (READ_ONLY)")
@@ -129,6 +132,15 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def records(
+    connection: duckdb.DuckDBPyConnection, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()
+) -> list[dict[str, Any]]:
+    """The rows of a query by the names of their columns: for answers a person reads, not for large tables."""
+    found = connection.execute(statement, values)
+    names = [d[0] for d in found.description]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def table_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from orders_pipeline.ingest.decisions import leave
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
-from orders_pipeline.kernel.warehouse import open_published
+from orders_pipeline.kernel.warehouse import open_published, records
 
 #: What `resolve --as` takes -> action of the decision.
 RESOLUTIONS = {"match": "resolve_match", "adjustment": "resolve_adjustment"}
@@ -80,9 +80,5 @@ def release(home: Home, channel: str, by: str, why: str, at: datetime | None = N
 
 
 def _rows(home: Home, statement: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-    if not home.published_database.exists():
-        raise Usage("nothing is published yet; `orders-pipeline run` first")
     with open_published(home) as connection:
-        found = connection.execute(statement, values)
-        names = [d[0] for d in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        return records(connection, statement, values)

@@ -23,7 +23,7 @@ from orders_pipeline.kernel.models import Model
 from orders_pipeline.kernel.settings import load_settings
 from orders_pipeline.kernel.sqltext import literal, quote
 from orders_pipeline.kernel.through import select_of
-from orders_pipeline.kernel.warehouse import connect
+from orders_pipeline.kernel.warehouse import connect, records
 
 MATCH = "reconciliation.three_way_match"
 COMPARED = ("status", "reason", "rule", "amount_diff", "qty_diff")
@@ -108,13 +108,12 @@ def _make(
 def _different(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
     pairs = ", ".join(f"a.{c} AS now_{c}, b.{c} AS then_{c}" for c in COMPARED)
     differ = " OR ".join(f"a.{c} IS DISTINCT FROM b.{c}" for c in COMPARED)
-    found = connection.execute(
+    return records(
+        connection,
         "SELECT coalesce(a.channel, b.channel) AS channel, coalesce(a.channel_order_id, b.channel_order_id) AS channel_order_id, "
         f"CAST(coalesce(a.order_guid, b.order_guid) AS VARCHAR) AS order_guid, {pairs} FROM {MATCH} AS a "
-        f"FULL OUTER JOIN memory.main.{quote(MATCH)} AS b ON a.order_guid = b.order_guid WHERE {differ} ORDER BY 1, 2, 3"
+        f"FULL OUTER JOIN memory.main.{quote(MATCH)} AS b ON a.order_guid = b.order_guid WHERE {differ} ORDER BY 1, 2, 3",
     )
-    names = [d[0] for d in found.description]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
 
 def _count(connection: duckdb.DuckDBPyConnection) -> int:

@@ -16,6 +16,7 @@ from orders_pipeline.ingest.load import DEFAULT_TOTAL_WORDS
 from orders_pipeline.ingest.read import Table, discard, load_rows, normalise, read_csv_sql
 from orders_pipeline.kernel.faults import BadInput
 from orders_pipeline.kernel.sqltext import literal
+from orders_pipeline.kernel.warehouse import records
 
 SAMPLE = "suggest_sample"
 #: Rows looked at: enough for shapes and relations, and a file of a gigabyte is answered at once.
@@ -159,11 +160,11 @@ def _clean(connection: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> Non
 
 def _measure(connection: duckdb.DuckDBPyConnection, names: Sequence[str], rows: int) -> list[Column]:
     shares = ", ".join(f"avg(CAST(({sql}) AS INTEGER)) AS {shape}" for shape, sql in _SHAPES.items())
-    found = connection.execute(
-        f"SELECT c, count(*) AS n, count(DISTINCT x) AS d, avg(length(x)) AS l, {shares} FROM {SAMPLE}_cells GROUP BY c"
+    measured = records(
+        connection,
+        f"SELECT c, count(*) AS n, count(DISTINCT x) AS d, avg(length(x)) AS l, {shares} FROM {SAMPLE}_cells GROUP BY c",
     )
-    keys = [d[0] for d in found.description]
-    facts = {row[0]: dict(zip(keys, row, strict=True)) for row in found.fetchall()}
+    facts = {row["c"]: row for row in measured}
     listed: dict[str, list[str]] = {}
     for cell, word in connection.execute(
         f"SELECT c, x FROM (SELECT c, x, count(*) AS n FROM {SAMPLE}_cells GROUP BY ALL) "
