@@ -29,7 +29,8 @@ EXAMPLES = {
     "quarantine": "orders-pipeline quarantine fix 5f0c… 17 --set 买家应付货款=120.50 --by li.na --why 'typed with a comma'",
     "channel": "orders-pipeline channel check my_source.yml",
     "exceptions": "orders-pipeline exceptions write-off 5f0c12 --by li.na --second-person wang.wei --why 'courier paid'",
-    "lists": "orders-pipeline lists --home data",
+    "lists": "orders-pipeline lists --weekly",
+    "mark": "orders-pipeline mark 3302710287203084298 urgent --by li.na --why 'birthday present'",
     "products": "orders-pipeline products suggest --accept --by li.na --at-least 0.9",
     "shadow": "orders-pipeline shadow --set match_tolerance_amount=1.00",
     "simulate": "orders-pipeline simulate --orders 1000 --months 2 --seed 7 --out /tmp/sample",
@@ -125,7 +126,18 @@ def make_parser() -> argparse.ArgumentParser:
     release.add_argument("--at", help="when it was decided, with offset (default: now); it counts from then on")
     _home_option(release)
 
-    _json(_command(commands, "lists", "shipping lists of the day per warehouse, as CSV and workbook", _lists))
+    lists = _command(commands, "lists", "shipping lists of the day per warehouse, as CSV and workbook", _lists)
+    lists.add_argument("--weekly", action="store_true", help="instead last week's orders to look at: late, complained of, large")
+    _json(lists)
+
+    mark = _command(commands, "mark", "say that an order is urgent or normal, whatever the rules of the review say", _mark)
+    mark.add_argument("order", help="the channel's number, or the order_guid")
+    mark.add_argument(
+        "mark", choices=("urgent", "normal"), help="urgent: goes first, without review; normal: looked at, nothing found"
+    )
+    mark.add_argument("--by", required=True, help="who decides")
+    mark.add_argument("--why", required=True, help="why")
+    mark.add_argument("--at", help="when it was decided, with offset (default: now); the newest of an order counts")
 
     products = _command(commands, "products", "product titles and their standard names", None, home=False)
     named = products.add_subparsers(dest="action", required=True, metavar="ACTION")
@@ -505,13 +517,24 @@ def _channel_list(options: argparse.Namespace) -> int:
 
 
 def _lists(options: argparse.Namespace) -> int:
-    from orders_pipeline.fulfilment.desk import write_lists
+    from orders_pipeline.fulfilment.lists import write_lists, write_review
 
-    written = [str(path) for path in write_lists(_home(options))]
+    written = [str(path) for path in (write_review if options.weekly else write_lists)(_home(options))]
+    nothing = "nothing of last week is to be looked at" if options.weekly else "nothing is to be shipped"
     if options.json:
         print(json.dumps(written, ensure_ascii=False))
     else:
-        print("\n".join(written) or "nothing is to be shipped")
+        print("\n".join(written) or nothing)
+    return 0
+
+
+def _mark(options: argparse.Namespace) -> int:
+    from orders_pipeline.fulfilment import desk
+    from orders_pipeline.kernel.clock import parse_as_of
+
+    at = parse_as_of(options.at) if options.at else None
+    path = desk.mark(_home(options), options.order, options.mark, options.by, options.why, at)
+    print(f"{path}\n`orders-pipeline run` brings it into the tables")
     return 0
 
 

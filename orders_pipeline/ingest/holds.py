@@ -17,7 +17,7 @@ from orders_pipeline.kernel.sqltext import quote
 from orders_pipeline.kernel.warehouse import columns_of, table_exists
 
 #: Decisions of people are never held: one of them is what ends a hold.
-DECISIONS = frozenset({"channel_decisions", "exception_decisions", "product_synonyms"})
+DECISIONS = frozenset({"channel_decisions", "exception_decisions", "product_synonyms", "order_marks"})
 
 
 class Held(Transient):

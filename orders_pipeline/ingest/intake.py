@@ -311,12 +311,12 @@ def create_return_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dict
     classes = list(dictionary.vocabularies["return_class"].items())
     rows = ", ".join(
         f"({literal(code)}, {place}, {literal(c['route'])}, {literal(c['owner_role'])}, "
-        f"{c['limit_hours']}, {c['needs_evidence']})"
+        f"{c['limit_hours']}, {c['needs_evidence']}, {c['is_complaint']})"
         for place, (code, c) in enumerate(classes)
     )
     connection.execute(
         f"CREATE OR REPLACE TABLE ref.return_classes AS SELECT * FROM (VALUES {rows}) "
-        "AS t(class, place, route, owner_role, limit_hours, needs_evidence)"
+        "AS t(class, place, route, owner_role, limit_hours, needs_evidence, is_complaint)"
     )
     rows = ", ".join(
         f"({literal(str(word).lower())}, {literal(code)}, {place})"

@@ -129,9 +129,15 @@ def test_definitions_import_nothing_heavy() -> None:
 
 def test_schedule_and_sensor_run_by_themselves() -> None:
     repository = defs.get_repository_def()
-    schedule = repository.get_schedule_def("reconcile_every_two_hours")
-    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 */2 * * *", "Asia/Shanghai")
-    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    plan = {s.name: (s.job_name, s.cron_schedule) for s in repository.schedule_defs}
+    assert plan == {
+        "reconcile_every_two_hours": ("reconcile", "0 */2 * * *"),
+        "shipping_lists_at_nine": ("morning_lists", "0 9 * * *"),
+        "weekly_review_on_monday": ("weekly_review", "30 9 * * 1"),
+    }
+    for schedule in repository.schedule_defs:
+        assert schedule.execution_timezone == "Asia/Shanghai"
+        assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     sensor = repository.get_sensor_def("landing_sensor")
     assert sensor.minimum_interval_seconds == 1
     assert sensor.default_status == dg.DefaultSensorStatus.RUNNING

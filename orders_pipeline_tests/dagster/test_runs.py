@@ -16,6 +16,7 @@ from orders_pipeline import pipeline
 from orders_pipeline.definitions import defs
 from orders_pipeline.kernel.checks import Check
 from orders_pipeline.kernel.home import Home
+from orders_pipeline.kernel.orchestration.lists import SHIPPING_LISTS, WEEKLY_REVIEW
 from orders_pipeline.kernel.orchestration.metadata import asset_key, source_tables
 from orders_pipeline.kernel.orchestration.resources import HOLDER_TAG, in_use
 from orders_pipeline.publish.publisher import HISTORY
@@ -41,7 +42,7 @@ def test_a_run_materialises_checks_and_publishes(small_home: Home, execute: Exec
     result = execute()
     assert result.success
     made = {e.asset_key: e.materialization.metadata for e in result.get_asset_materialization_events()}
-    assert set(made) == set(defs.resolve_asset_graph().get_all_asset_keys())
+    assert set(made) == set(defs.resolve_asset_graph().get_all_asset_keys()) - {SHIPPING_LISTS, WEEKLY_REVIEW}
     assert made[asset_key("orders.orders")]["dagster/row_count"].value == 3
     assert made[asset_key("orders.orders")]["refreshed"].value == "whole"
     evaluated = {(e.asset_key, e.check_name) for e in result.get_asset_check_evaluations()}
@@ -231,3 +232,19 @@ def test_two_runs_at_once_both_succeed(small_home: Home) -> None:
         run.join(timeout=30)
     assert [success for success, _ in outcomes] == [True, True]
     assert order_numbers(small_home) == ["A1", "A2", "A3"]
+
+
+def test_the_morning_job_writes_the_lists_that_are_not_there_yet(home: Home, execute: Execute) -> None:
+    land_orders(home, "orders.csv", "A1", "A2")
+    shipments = [
+        {"warehouse_id": "W1", "outbound_id": f"O-{n}", "channel": "taobao", "shop_id": "main", "channel_order_id": n, "sku": "S1", "quantity": "1",
+         "released_at": "2026-02-19T10:00:00+08:00"} for n in ("A1", "A2")
+    ]  # fmt: skip
+    land_file(home, "shipments.csv", shipments)
+    pipeline.run(home, datetime.fromisoformat(AS_OF))
+    result = execute("morning_lists", asset_selection=[SHIPPING_LISTS])
+    assert result.success
+    found = sorted(p.relative_to(home.published).as_posix() for p in (home.published / "lists").rglob("*") if p.is_file())
+    assert found == ["lists/2026-02-20/W1.csv", "lists/2026-02-20/W1.xlsx"]
+    again = execute("reconcile", asset_selection=[SHIPPING_LISTS])
+    assert again.asset_materializations_for_node("publish__shipping_lists")[0].metadata["written"].value == 0

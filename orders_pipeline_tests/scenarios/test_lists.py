@@ -7,7 +7,8 @@ from datetime import date
 
 import openpyxl
 
-from orders_pipeline.fulfilment.desk import harmless, write_lists
+from orders_pipeline.cli import main
+from orders_pipeline.fulfilment.lists import harmless, write_lists, write_review
 from orders_pipeline_tests import support
 from orders_pipeline_tests.scenarios.stories import AS_OF, Book, ago
 
@@ -39,6 +40,7 @@ def test_the_shipping_list_merges_only_what_certainly_goes_to_one_place(tmp_path
     assert sorted(map(sorted, groups.values())) == [["a", "b"], ["masked"], ["masked too"], ["other phone"]]
     paths = write_lists(home)
     assert sorted(p.relative_to(home.published).as_posix() for p in paths) == ["lists/2026-03-01/W1.csv", "lists/2026-03-01/W1.xlsx"]
+    assert write_lists(home, anew=False) == [], "a list somebody works from stays as it is"
     with next(p for p in paths if p.suffix == ".csv").open(encoding="utf-8-sig") as file:
         listed = {row["order 订单号"]: row for row in csv.DictReader(file)}
     assert listed["a"]["parcel 包裹"] == listed["b"]["parcel 包裹"] != listed["masked"]["parcel 包裹"]
@@ -72,6 +74,63 @@ def test_a_mark_wins_over_the_review_and_the_newest_counts(tmp_path) -> None:
         ("plain", "L1", "", "auto"),
         ("presale", "L2", "presale_or_custom", "second_check"),
     ]
+
+
+def test_the_command_marks_an_order_for_the_next_run(tmp_path, capsys) -> None:
+    home, book, other = support.new_home(tmp_path), Book(), Book(channel="jd")
+    book.order("held", 20, status="on_hold", paid_at=ago(1))
+    for one in (book, other):
+        one.order("twice", 20, paid_at=ago(1))
+        one.land(home, f"{one.shop['channel']}-")
+    support.run(home, AS_OF)
+    given = ["--by", "li.na", "--why", "telephoned", "--home", str(home.root)]
+    assert main(["mark", "held", "urgent", *given]) == 0
+    assert main(["mark", "nobody", "urgent", *given]) == 2
+    assert main(["mark", "twice", "normal", *given]) == 2
+    assert "may be any of 2" in capsys.readouterr().err
+    guid = support.query(home, "SELECT CAST(order_guid AS VARCHAR) FROM orders.orders WHERE channel = 'jd'")[0][0]
+    assert main(["mark", guid, "normal", *given]) == 0
+    support.run(home, AS_OF)
+    rows = support.query(home, "SELECT channel, channel_order_id, reasons, route, is_urgent FROM fulfilment.review_queue ORDER BY ALL")
+    assert rows == [
+        ("jd", "twice", "marked_normal", "auto", False),
+        ("taobao", "held", "marked_urgent,on_hold", "auto", True),
+        ("taobao", "twice", "", "auto", False),
+    ]
+
+
+def test_the_weekly_review_lists_what_was_late_complained_of_or_large(tmp_path) -> None:
+    """The week before the Sunday of the story is that from 16 to 22 February; on Monday at nine it is the next."""
+    home, book = support.new_home(tmp_path), Book()
+    for number, age, due in (("late", 10, 20), ("quick", 10, 20), ("large", 9, 1500), ("complained", 30, 20), ("poor", 30, 20),
+                             ("this week", 2, 5000), ("no reason", 30, 20), ("void", 9, 1500)):  # fmt: skip
+        status = "cancelled" if number == "void" else "completed"
+        book.order(number, due, age=age, status=status, paid_at=ago(age), cancelled_at=ago(age) if number == "void" else None)
+        book.ship(number, age=age - (0.5 if number != "late" else 2.5))
+        book.track(f"WB-{number}", "collected", age - (0.6 if number != "late" else 2.6))
+        book.track(f"WB-{number}", "delivered", age - (0.7 if number != "late" else 2.7))
+    book.case("complained", "return_refund", "requested", 8, reason="破损", sku="S1", quantity=1)
+    book.case("no reason", "return_refund", "requested", 8, reason="七天无理由", sku="S1", quantity=1)
+    for number, score in (("poor", 2), ("no reason", 3)):
+        book.rows["reviews"].append({"review_id": f"V-{number}", **book.shop, "channel_order_id": number, "score": score, "created_at": ago(9)})
+    book.land(home)
+    support.run(home, AS_OF)
+    rows = support.query(home, "SELECT channel_order_id, reasons, stage, complaint_class, review_score FROM fulfilment.weekly_review ORDER BY 1")
+    assert rows == [
+        ("complained", "complained", None, "damaged", None),
+        ("large", "high_value", None, None, None),
+        ("late", "overdue", "unallocated", None, None),
+        ("poor", "complained", None, None, 2),
+    ]
+    assert support.query(home, "SELECT DISTINCT CAST(week_on AS VARCHAR) FROM fulfilment.weekly_review") == [("2026-02-16",)]
+    paths = write_review(home)
+    assert sorted(p.relative_to(home.published).as_posix() for p in paths) == ["lists/weekly/2026-02-16.csv", "lists/weekly/2026-02-16.xlsx"]
+    with next(p for p in paths if p.suffix == ".csv").open(encoding="utf-8-sig") as file:
+        listed = {row["order 订单号"]: row for row in csv.DictReader(file)}
+    assert listed["late"]["stage 超时环节"] == "unallocated 待发货"
+    support.run(home, "2026-03-02T09:00:00+08:00")
+    weeks = "SELECT channel_order_id, CAST(week_on AS VARCHAR) FROM fulfilment.weekly_review WHERE reasons LIKE '%high_value%'"
+    assert support.query(home, weeks) == [("this week", "2026-02-23")]
 
 
 def test_changes_of_an_address_by_outcome_and_in_time(tmp_path) -> None:

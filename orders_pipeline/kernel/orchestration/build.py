@@ -8,11 +8,12 @@ import dagster as dg
 
 from orders_pipeline import pipeline
 from orders_pipeline.kernel.faults import Usage
-from orders_pipeline.kernel.orchestration.assets import landing_assets, layer_assets, publish_assets
+from orders_pipeline.kernel.orchestration.assets import PUBLISHED, landing_assets, layer_assets, publish_assets
 from orders_pipeline.kernel.orchestration.checks import refuse_early
 from orders_pipeline.kernel.orchestration.layers import cut_layers
+from orders_pipeline.kernel.orchestration.lists import list_assets
 from orders_pipeline.kernel.orchestration.resources import Warehouse
-from orders_pipeline.kernel.orchestration.schedules import load_job, reconcile_job, reconcile_schedule
+from orders_pipeline.kernel.orchestration.schedules import clock_jobs, load_job, schedules
 from orders_pipeline.kernel.orchestration.sensors import landing_sensor
 from orders_pipeline.kernel.tables import load_tables
 
@@ -25,11 +26,16 @@ def build_definitions(rooms: Sequence[str]) -> dg.Definitions:
         raise Usage(f"definitions.py lists the rooms {sorted(rooms)}, but those with a tables.yml are {sorted(found)}")
     layers = cut_layers(models)
     refuse_early(layers, checks)
-    load, reconcile = load_job(), reconcile_job()
+    load, aging = load_job(), clock_jobs()
     return dg.Definitions(
-        assets=[landing_assets(), *(layer_assets(layer, checks) for layer in layers), publish_assets(models)],
-        jobs=[load, reconcile],
-        schedules=[reconcile_schedule(reconcile)],
+        assets=[
+            landing_assets(),
+            *(layer_assets(layer, checks) for layer in layers),
+            publish_assets(models),
+            *list_assets(PUBLISHED),
+        ],
+        jobs=[load, *aging],
+        schedules=schedules(aging),
         sensors=[landing_sensor(load)],
         resources={"warehouse": Warehouse()},
         # One run, one process, one connection; a process per step would cost seconds for each.

@@ -1,38 +1,77 @@
-"""The jobs, and the one schedule: reconciliation ages with the clock even when no file comes."""
+"""The jobs and schedules: tables age with the clock even when no file comes, and people get their lists in the morning.
+
+Schedules run in the business's zone: nine in the morning is nine where the warehouses are, on every clock the machine may show.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dagster as dg
 
+from orders_pipeline.kernel.orchestration.lists import SHIPPING_LISTS, WEEKLY_REVIEW
 from orders_pipeline.kernel.orchestration.metadata import asset_key, source_tables
 
 LOAD = "load_and_publish"
 RECONCILE = "reconcile"
+MORNING = "morning_lists"
+WEEKLY = "weekly_review"
+ZONE = "Asia/Shanghai"
 #: The event log has every event of a run; the console of `dev` needs no copy of it.
 CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
 
 def load_job() -> dg.JobDefinition:
-    """Everything: take in, refresh, check, publish."""
+    """Everything but the lists: take in, refresh, check, publish."""
     description = "Take in what is new, bring every table up to date, check, publish."
-    return dg.define_asset_job(LOAD, dg.AssetSelection.all(), config=CONSOLE, description=description)
+    selection = dg.AssetSelection.all() - dg.AssetSelection.assets(SHIPPING_LISTS, WEEKLY_REVIEW)
+    return dg.define_asset_job(LOAD, selection, config=CONSOLE, description=description)
 
 
-def reconcile_job() -> dg.JobDefinition:
-    """Every table against the clock of now, without a look for files: what the clock does not touch costs nothing."""
-    taken_in = dg.AssetSelection.assets(*(asset_key(name) for name in source_tables()))
-    return dg.define_asset_job(
-        RECONCILE, dg.AssetSelection.all() - taken_in, config=CONSOLE, description="Age every table to now, reconcile, publish."
+def clock_jobs() -> tuple[dg.JobDefinition, ...]:
+    """Every table against the clock of now, without a look for files (what the clock does not touch costs nothing), and lists.
+
+    The shipping lists are in all but the weekly job: a warehouse in another zone has its morning at another hour, and a list
+    that is there already stays as it is.
+    """
+    tables = dg.AssetSelection.all() - dg.AssetSelection.assets(*(asset_key(name) for name in source_tables()))
+    shipping, review = dg.AssetSelection.assets(SHIPPING_LISTS), dg.AssetSelection.assets(WEEKLY_REVIEW)
+    return tuple(
+        dg.define_asset_job(name, selection, config=CONSOLE, description=description)
+        for name, selection, description in (
+            (RECONCILE, tables - review, "Age every table to now, reconcile, publish."),
+            (MORNING, tables - review, "Age every table to now, publish, and write the shipping list of each warehouse."),
+            (WEEKLY, tables - shipping, "Age every table to now, publish, and write the list of last week's orders to look at."),
+        )
     )
 
 
-def reconcile_schedule(job: dg.JobDefinition) -> dg.ScheduleDefinition:
-    """Every two hours, in the business's own time zone."""
-    return dg.ScheduleDefinition(
-        name="reconcile_every_two_hours",
-        job=job,
-        cron_schedule="0 */2 * * *",
-        execution_timezone="Asia/Shanghai",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Payment files, shipments and deadlines fall due whether or not a file arrives.",
+def schedules(jobs: Sequence[dg.JobDefinition]) -> list[dg.ScheduleDefinition]:
+    """The schedules of the clock's jobs, in the business's own time zone."""
+    by_name = {job.name: job for job in jobs}
+    plan = (
+        (
+            "reconcile_every_two_hours",
+            RECONCILE,
+            "0 */2 * * *",
+            "What falls due does so whether or not a file arrives.",
+        ),
+        ("shipping_lists_at_nine", MORNING, "0 9 * * *", "The list of the day per warehouse, in published/lists."),
+        (
+            "weekly_review_on_monday",
+            WEEKLY,
+            "30 9 * * 1",
+            "Last week's orders to look at, in published/lists/weekly.",
+        ),
     )
+    return [
+        dg.ScheduleDefinition(
+            name=name,
+            job=by_name[job],
+            cron_schedule=cron,
+            execution_timezone=ZONE,
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description=description,
+        )
+        for name, job, cron, description in plan
+    ]
