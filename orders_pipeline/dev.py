@@ -6,6 +6,7 @@ The run history lies in the home (SQLite); with ORDERS_PIPELINE_PG_URL set, in t
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -42,6 +43,16 @@ retention:
   sensor: {purge_after_days: {skipped: 1, started: 30, success: 30, failure: 90}}
 """
 
+EMBEDDED = """\
+
+# Dagster's SQLite files, written in bulk: a run has above a thousand events.
+storage:
+  custom:
+    module: orders_pipeline.kernel.orchestration.history
+    class: BulkStorage
+    config: {{base_dir: {folder}}}
+"""
+
 POSTGRES = """\
 
 # The URL stays in the environment. SQLAlchemy needs the driver in it: postgresql+psycopg2://user:password@host:5432/database
@@ -71,6 +82,8 @@ def serve(home: Home, host: str, port: int) -> int:
         environment = os.environ | {
             "DAGSTER_HOME": str(home.dagster),
             "ORDERS_PIPELINE_HOME": str(home.root),
+            # The hundreds of events a run is planned with are written at once.
+            "DAGSTER_EVENT_BATCH_SIZE": os.environ.get("DAGSTER_EVENT_BATCH_SIZE", "10000"),
             "PYTHONWARNINGS": ",".join(filter(None, (QUIET, os.environ.get("PYTHONWARNINGS")))),
         }
         url = os.environ.get(PG_VARIABLE)
@@ -101,7 +114,8 @@ def serve(home: Home, host: str, port: int) -> int:
 
 def write_configuration(home: Home, *, postgres: bool) -> Path:
     """dagster.yaml and workspace.yaml of a home, written anew; returns the workspace file. No secret is in either."""
-    (home.dagster / "dagster.yaml").write_text(INSTANCE + (POSTGRES if postgres else ""), encoding="utf-8")
+    storage = POSTGRES if postgres else EMBEDDED.format(folder=json.dumps(str(home.dagster.resolve())))
+    (home.dagster / "dagster.yaml").write_text(INSTANCE + storage, encoding="utf-8")
     workspace = home.dagster / "workspace.yaml"
     workspace.write_text(WORKSPACE, encoding="utf-8")
     return workspace

@@ -15,6 +15,7 @@ from orders_pipeline import pipeline
 from orders_pipeline.kernel.clock import parse_as_of
 from orders_pipeline.kernel.faults import Fault, Transient
 from orders_pipeline.kernel.home import Home, find_home
+from orders_pipeline.kernel.orchestration.history import holding_back
 
 #: The pool of steps that write to the warehouse: one run at a time (see dagster.yaml).
 POOL = "warehouse"
@@ -39,6 +40,8 @@ class Warehouse(dg.ConfigurableResource):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Warehouse]:
         """Lets go of the warehouse at the end of the run, however it ends."""
         with ExitStack() as stack:
+            if context.instance is not None:
+                stack.enter_context(holding_back(context.instance))
             self._stack = stack
             yield self
             self._session = None

@@ -1,0 +1,105 @@
+"""The run history written in bulk: the same rows as Dagster's own storage writes, read by either."""
+
+# No postponed annotations in this file: Dagster reads those of its functions as they stand.
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from orders_pipeline import dev
+from orders_pipeline.kernel.home import Home
+from orders_pipeline.kernel.orchestration.history import BulkEventLog, holding_back
+from orders_pipeline.kernel.orchestration.resources import POOL
+
+
+@dg.multi_asset(
+    specs=[dg.AssetSpec("one"), dg.AssetSpec("two", deps=["one"])],
+    check_specs=[dg.AssetCheckSpec("holds", asset="one"), dg.AssetCheckSpec("fails", asset="two")],
+    can_subset=True,
+    pool=POOL,
+)
+def both(context: dg.AssetExecutionContext) -> Iterator[object]:
+    with holding_back(context.instance):
+        yield dg.MaterializeResult("one", metadata={"rows": 1}, tags={"colour": "red"})
+        yield dg.MaterializeResult("two", metadata={"rows": 2})
+        yield dg.AssetCheckResult(passed=True, asset_key="one", check_name="holds")
+        yield dg.AssetCheckResult(
+            passed=False, asset_key="two", check_name="fails", severity=dg.AssetCheckSeverity.WARN
+        )
+
+
+JOB = dg.Definitions(assets=[both], jobs=[dg.define_asset_job("all_of_it")]).resolve_job_def("all_of_it")
+
+
+def told(instance: dg.DagsterInstance, run_id: str) -> dict[str, object]:
+    """What the history says of a run and of the assets."""
+    kinds = Counter(e.dagster_event.event_type_value for e in instance.all_logs(run_id) if e.dagster_event)
+    latest = {}
+    for record in instance.get_asset_records([dg.AssetKey("one"), dg.AssetKey("two")]):
+        event = record.asset_entry.last_materialization
+        latest[record.asset_entry.asset_key] = event.asset_materialization.metadata["rows"].value
+    log = instance.event_log_storage
+    checks = {}
+    for asset, name in (("one", "holds"), ("two", "fails")):
+        [execution] = log.get_asset_check_execution_history(dg.AssetCheckKey(dg.AssetKey(asset), name), limit=5)
+        checks[name] = (execution.status.value, execution.run_id)
+    return {"kinds": kinds, "latest": latest, "checks": checks, "status": instance.get_run_by_id(run_id).status}
+
+
+@pytest.fixture
+def ours(home: Home) -> Iterator[dg.DagsterInstance]:
+    home.dagster.mkdir()
+    dev.write_configuration(home, postgres=False)
+    with dg.DagsterInstance.from_config(str(home.dagster)) as instance:
+        assert isinstance(instance.event_log_storage, BulkEventLog)
+        yield instance
+
+
+def test_bulk_history_says_what_dagsters_own_says(
+    home: Home, ours: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "10000")
+    run_id = JOB.execute_in_process(instance=ours).run_id
+    bulk = told(ours, run_id)
+    monkeypatch.delenv("DAGSTER_EVENT_BATCH_SIZE")
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as plain:
+        theirs = told(plain, JOB.execute_in_process(instance=plain, run_id=run_id).run_id)
+    assert bulk == theirs
+    (home.dagster / "dagster.yaml").unlink()
+    with dg.DagsterInstance.from_config(str(home.dagster)) as reader:
+        assert type(reader.event_log_storage).__name__ == "SqliteEventLogStorage"
+        assert told(reader, run_id) == bulk
+
+
+def test_reader_in_the_same_process_sees_what_is_held_back(ours: dg.DagsterInstance) -> None:
+    run = ours.create_run_for_job(JOB)
+    before = len(ours.all_logs(run.run_id))
+    with holding_back(ours):
+        ours.report_engine_event("one more", run)
+        assert len(ours.all_logs(run.run_id)) == before + 1
+
+
+def test_held_events_are_written_by_the_second_and_a_killed_run_leaves_a_whole_history(home: Home, ours: dg.DagsterInstance) -> None:
+    run = ours.create_run_for_job(JOB)
+    script = f"""
+import os, signal, sys, time
+import dagster as dg
+from orders_pipeline.kernel.orchestration.history import holding_back
+with dg.DagsterInstance.from_config({str(home.dagster)!r}) as instance, holding_back(instance):
+    run = instance.get_run_by_id({run.run_id!r})
+    instance.report_engine_event("told", run)
+    time.sleep(2.5)
+    instance.report_engine_event("lost", run)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+    messages = [e.message for e in ours.all_logs(run.run_id)]
+    assert "told" in messages and "lost" not in messages
+    ours.report_run_failed(run)
+    assert ours.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
+    assert JOB.execute_in_process(instance=ours).success
