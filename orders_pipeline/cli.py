@@ -26,6 +26,7 @@ EXAMPLES = {
     "files": "orders-pipeline files --status refused",
     "alerts": "orders-pipeline alerts --test finance_group",
     "close": "orders-pipeline close 2026-01 --check",
+    "workbook": "orders-pipeline workbook 2026-01 --language en --out january.xlsx",
     "quarantine": "orders-pipeline quarantine fix 5f0c… 17 --set 买家应付货款=120.50 --by li.na --why 'typed with a comma'",
     "channel": "orders-pipeline channel check my_source.yml",
     "exceptions": "orders-pipeline exceptions write-off 5f0c12 --by li.na --second-person wang.wei --why 'courier paid'",
@@ -91,6 +92,12 @@ def make_parser() -> argparse.ArgumentParser:
     _close_options(close)
     _as_of(close)
     _json(close)
+
+    workbook = _command(commands, "workbook", "the finance workbook of a month, from what is published", _workbook)
+    workbook.add_argument("month", help="the month, such as 2026-01")
+    workbook.add_argument("--language", choices=("zh", "en"), default="zh", help="language of its labels (default zh)")
+    workbook.add_argument("--out", type=Path, help="file to write (default: published/workbooks/MONTH_LANGUAGE.xlsx in the home)")
+    _json(workbook)
 
     alerts = _command(commands, "alerts", "what stands now that somebody must hear of", _alerts)
     alerts.add_argument("--all", action="store_true", help="also those that have ended")
@@ -402,6 +409,18 @@ def _close(options: argparse.Namespace) -> int:
     result = pipeline.run(home, as_of)
     _print_json({"month": f"{month:%Y-%m}", "result": text}) if options.json else print(text)
     return 1 if result.blocked_by else 0
+
+
+def _workbook(options: argparse.Namespace) -> int:
+    from orders_pipeline.finance.close import parse_month
+    from orders_pipeline.publish import workbook
+
+    path, changed = workbook.write(_home(options), parse_month(options.month), options.language, options.out)
+    if options.json:
+        _print_json({"month": options.month, "path": str(path), "changed": changed})
+    else:
+        print(path if changed else f"{path}\nnothing had changed")
+    return 0
 
 
 def _alerts(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 from orders_pipeline.dictionary.stages import load_stages
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.warehouse import open_published, records
+from orders_pipeline.publish.spreadsheet import PLAIN, harmless
 
 #: Column of the list -> its head in the files. Nothing about a person: who and where stand on the label.
 HEADS = {
@@ -59,13 +60,6 @@ ORDER BY
     r.week_on, length(r.reasons) - length(replace(r.reasons, ',', '')) DESC, r.lost_hours DESC NULLS LAST,
     r.payable_amount DESC NULLS LAST, r.channel, r.channel_order_id
 """
-#: A cell that begins like this is a formula to a spreadsheet, whoever wrote it.
-FORMULA = re.compile(r"^\s*[=+\-@\t\r|%]")
-
-
-def harmless(value: Any) -> Any:
-    """The value as a spreadsheet shows it and never runs it: an apostrophe before what looks like a formula."""
-    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def write_lists(home: Home, anew: bool = True) -> list[Path]:
@@ -129,7 +123,7 @@ def _workbook(path: Path, heads: Mapping[str, str], lines: list[list[Any]]) -> P
     import xlsxwriter
 
     draft = path.with_name(f".{path.stem}.draft.xlsx")
-    with xlsxwriter.Workbook(str(draft), {"strings_to_formulas": False, "strings_to_urls": False}) as book:
+    with xlsxwriter.Workbook(str(draft), PLAIN) as book:
         sheet = book.add_worksheet("list 清单")
         sheet.freeze_panes(1, 0)
         sheet.set_column(0, len(heads) - 1, 18)

@@ -8,7 +8,8 @@ from datetime import date
 import openpyxl
 
 from orders_pipeline.cli import main
-from orders_pipeline.fulfilment.lists import harmless, write_lists, write_review
+from orders_pipeline.fulfilment.lists import write_lists, write_review
+from orders_pipeline.publish.spreadsheet import harmless
 from orders_pipeline_tests import support
 from orders_pipeline_tests.scenarios.stories import AS_OF, Book, ago
 
