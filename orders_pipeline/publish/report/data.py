@@ -1,0 +1,185 @@
+"""What the figures rest on: files, rows set aside, checks, how well the texts are standardised, and what somebody must hear of."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from orders_pipeline.publish.report.book import Book, Days, Section
+from orders_pipeline.publish.report.charts import Head, Series, bar, cut, figure, legend, lines, table
+from orders_pipeline.publish.report.markup import Both, Safe, foreign
+from orders_pipeline.publish.report.words import channel, column, label, moment, percent, say, source, whole
+from orders_pipeline.publish.report.words import table as titled
+
+METRICS, CHECKS, FILES, QUARANTINE, ALERTS = "quality.metrics", "quality.check_results", "ops.files", "ops.quarantine", "ops.alerts"
+LISTED = 30
+LINES = ("a", "warn", "good", "odd", "bad")
+
+
+def section(book: Book) -> Section:
+    """Quality of the data, the checks, and what became of every file and row."""
+    made = [_metrics(book), _metric_lines(book), _checks(book), _files(book), _refused(book), _quarantine(book)]
+    return Section("data", say("data_title"), [f for f in made if f])
+
+
+def alerts(book: Book) -> Safe | None:
+    """What stands now, by rule."""
+    if not book.has(ALERTS):
+        return None
+    rows = book.rows(
+        f"SELECT *, count(*) OVER () AS all_rows, count(*) FILTER (WHERE severity = 'critical') OVER () AS critical FROM {ALERTS} "
+        "WHERE cleared_at IS NULL ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'warn' THEN 1 ELSE 2 END, first_seen_at, rule, entity_id "
+        f"LIMIT {LISTED // 2}"
+    )
+    if not rows:
+        return None
+    heads = [Head(column(ALERTS, "rule")), Head(column(ALERTS, "severity")), Head(column(ALERTS, "first_seen_at")), Head(say("what"))]
+    made = [
+        (_rule(r.rule), label("alert_severity", r.severity), moment(r.first_seen_at, book.zone), Both(r.message or "", r.message_zh or r.message or ""))
+        for r in rows
+    ]
+    title = titled(ALERTS)
+    says = say("alerts_says", all=whole(rows[0].all_rows), critical=whole(rows[0].critical))
+    return figure("alerts", title, says, table(heads, made, title, "standing"), note=cut(len(made), rows[0].all_rows))
+
+
+def _rule(name: str) -> Both:
+    from orders_pipeline.alerts.rules import load_rules
+
+    found = next((r.title for r in load_rules() if r.name == name), None)
+    return Both(found["en"], found["zh"]) if found else label("", name)
+
+
+def _metrics(book: Book) -> Safe | None:
+    if not book.has(METRICS):
+        return None
+    rows = book.rows(
+        f"SELECT metric, channel, sum(checked_count)::BIGINT AS checked, sum(passed_count)::BIGINT AS passed, max(target_ratio) AS target "
+        f"FROM {METRICS} GROUP BY ALL ORDER BY metric, checked DESC, channel"
+    )
+    heads = [
+        Head(column(METRICS, "metric")), Head(column(METRICS, "channel")), Head(column(METRICS, "checked_count"), "number"),
+        Head(column(METRICS, "passed_count"), "number"), Head(column(METRICS, "ratio"), "number"), Head(column(METRICS, "target_ratio"), "number"),
+        Head("", "bar"),
+    ]  # fmt: skip
+    made = [
+        (label("quality_metric", r.metric), channel(r.channel), whole(r.checked), whole(r.passed), percent(_ratio(r)), percent(r.target),
+         bar(r.passed, r.checked, "warn" if _below(r) else "good"))
+        for r in rows[: LISTED * 2]
+    ]  # fmt: skip
+    below = sum(_below(r) for r in rows)
+    title = titled(METRICS)
+    says = say("metrics_says", below=whole(below), all=whole(len(rows)))
+    return figure("quality-metrics", title, says, table(heads, made, title, "metrics"), note=cut(len(made), len(rows)))
+
+
+def _ratio(row) -> float | None:
+    return row.passed / row.checked if row.checked else None
+
+
+def _below(row) -> bool:
+    ratio = _ratio(row)
+    return ratio is not None and row.target is not None and ratio < float(row.target)
+
+
+def _metric_lines(book: Book) -> Safe | None:
+    if not book.has(METRICS):
+        return None
+    edge = book.one(f"SELECT min(day) AS first, max(day) AS last FROM {METRICS}")
+    days = Days.between(edge.first, edge.last)
+    rows = book.rows(
+        f"SELECT metric, {days.column('day')} AS start, sum(checked_count)::BIGINT AS checked, sum(passed_count)::BIGINT AS passed "
+        f"FROM {METRICS} GROUP BY ALL"
+    )
+    sizes: dict[str, int] = defaultdict(int)
+    for r in rows:
+        sizes[r.metric] += r.checked
+    chosen = sorted(sizes, key=lambda m: (-sizes[m], m))[: len(LINES)]
+    of = {(r.metric, r.start): _ratio(r) for r in rows}
+    series = [
+        Series(label("quality_metric", m), [_times_100(of.get((m, d))) for d in days.starts], tone)
+        for m, tone in zip(chosen, LINES, strict=False)
+    ]
+    title = say("metrics_over_time")
+    heads = [Head(column(METRICS, "day")), *(Head(label("quality_metric", m), "number") for m in chosen)]
+    listed = [(n, *(percent(of.get((m, d))) for m in chosen)) for n, d in zip(days.names, days.starts, strict=True)]
+    says = say("metrics_time_says", unit=days.said, first=days.names[0], last=days.names[-1])
+    chart = lines(days.ticks, series, "metrics-over-time-says", top=100)
+    key = legend((s.label, f"line-{s.tone}") for s in series)
+    return figure("metrics-over-time", title, says, chart, key=key, behind=table(heads, listed, title, "metric-days"), note=cut(len(chosen), len(sizes)))
+
+
+def _times_100(ratio: float | None) -> float | None:
+    return None if ratio is None else ratio * 100
+
+
+def _checks(book: Book) -> Safe:
+    latest = f"(SELECT * FROM {CHECKS} QUALIFY row_number() OVER (PARTITION BY table_name, check_name ORDER BY checked_at DESC, rowid DESC) = 1)"
+    found = book.one(
+        f"SELECT count(*) AS checks, count(*) FILTER (WHERE passed) AS held, count(DISTINCT table_name) AS tables FROM {latest}"
+    )
+    rows = book.rows(
+        f"SELECT *, count(*) OVER () AS all_rows FROM {latest} WHERE NOT passed ORDER BY severity, rows_failing DESC, table_name, check_name LIMIT {LISTED}"
+    )
+    heads = [Head(column(CHECKS, "table_name")), Head(column(CHECKS, "check_name")), Head(column(CHECKS, "severity")),
+             Head(column(CHECKS, "rows_failing"), "number"), Head(column(CHECKS, "rows_checked"), "number")]  # fmt: skip
+    made = [
+        (titled(r.table_name), r.check_name.replace("_", " "), label("severity", r.severity), whole(r.rows_failing), whole(r.rows_checked))
+        for r in rows
+    ]
+    title = titled(CHECKS)
+    says = say("checks_says", held=whole(found.held), all=whole(found.checks), tables=whole(found.tables))
+    failing = [table(heads, made, say("checks_failing"), "failing")] if made else []
+    return figure("checks", title, says, *failing, note=cut(len(made), rows[0].all_rows) if rows else None)
+
+
+def _files(book: Book) -> Safe:
+    numbers = ("rows_read", "rows_accepted", "rows_quarantined", "rows_duplicate")
+    sums = ", ".join(f"coalesce(sum({n}), 0)::BIGINT AS {n}" for n in numbers)
+    rows = book.rows(f"SELECT source, status, count(*) AS files, {sums} FROM {FILES} GROUP BY ALL ORDER BY rows_read DESC, source, status")
+    all_ = book.one(f"SELECT count(*) AS files, count(*) FILTER (WHERE status = 'loaded') AS loaded, "
+                    f"count(*) FILTER (WHERE status = 'refused') AS refused, {sums} FROM {FILES}")  # fmt: skip
+    heads = [Head(column(FILES, "source")), Head(column(FILES, "status")), Head(say("files"), "number"), *(Head(column(FILES, n), "number") for n in numbers)]
+    made = [(source(r.source), label("file_status", r.status), whole(r.files), *(whole(getattr(r, n)) for n in numbers)) for r in rows[: LISTED * 2]]
+    title = titled(FILES)
+    says = say("files_says", files=whole(all_.files), loaded=whole(all_.loaded), refused=whole(all_.refused), read=whole(all_.rows_read),
+               accepted=whole(all_.rows_accepted), quarantined=whole(all_.rows_quarantined), duplicate=whole(all_.rows_duplicate))  # fmt: skip
+    return figure("files", title, says, table(heads, made, title, "file-sources"), note=cut(len(made), len(rows)))
+
+
+def _refused(book: Book) -> Safe | None:
+    rows = book.rows(
+        f"SELECT path, status, reason, count(*) OVER () AS all_rows FROM {FILES} WHERE status IN ('refused', 'held') ORDER BY path, file_id LIMIT {LISTED}"
+    )
+    if not rows:
+        return None
+    heads = [Head(column(FILES, "path")), Head(column(FILES, "status")), Head(column(FILES, "reason"))]
+    made = [(foreign(r.path), label("file_status", r.status), foreign(r.reason) or "–") for r in rows]
+    title = say("refused_title")
+    return figure("refused", title, say("refused_says", count=whole(rows[0].all_rows)), table(heads, made, title, "refused-files"),
+                  note=cut(len(made), rows[0].all_rows))  # fmt: skip
+
+
+def _quarantine(book: Book) -> Safe:
+    rows = book.rows(
+        f"SELECT reason, entity, field, count(*) AS rows, count(*) FILTER (WHERE released_at IS NULL) AS waiting FROM {QUARANTINE} "
+        "GROUP BY ALL ORDER BY waiting DESC, rows DESC, reason, entity, field"
+    )
+    title = titled(QUARANTINE)
+    if not rows:
+        return figure("quarantine", title, say("quarantine_none"))
+    heads = [Head(column(QUARANTINE, "reason")), Head(column(QUARANTINE, "entity")), Head(column(QUARANTINE, "field")), Head(say("rows"), "number"),
+             Head(say("rows_waiting"), "number"), Head("", "bar")]  # fmt: skip
+    made = [
+        (label("quarantine_reason", r.reason), _entity(r.entity), foreign(r.field) or "–", whole(r.rows), whole(r.waiting),
+         bar(r.waiting, max(x.waiting for x in rows), "warn"))
+        for r in rows[:LISTED]
+    ]  # fmt: skip
+    says = say("quarantine_says", rows=whole(sum(r.rows for r in rows)), waiting=whole(sum(r.waiting for r in rows)))
+    return figure("quarantine", title, says, table(heads, made, title, "quarantined"), note=cut(len(made), len(rows)))
+
+
+def _entity(name: str | None) -> Both:
+    from orders_pipeline.dictionary.model import load_dictionary
+
+    found = load_dictionary().entities.get(name or "")
+    return Both(found.title["en"], found.title["zh"]) if found else label("", name)
