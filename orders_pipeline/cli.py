@@ -35,6 +35,7 @@ EXAMPLES = {
     "products": "orders-pipeline products suggest --accept --by li.na --at-least 0.9",
     "shadow": "orders-pipeline shadow --set match_tolerance_amount=1.00",
     "simulate": "orders-pipeline simulate --orders 1000 --months 2 --seed 7 --out /tmp/sample",
+    "report": "orders-pipeline report --out orders.html --language en",
     "docs": "orders-pipeline docs",
 }
 
@@ -155,6 +156,11 @@ def make_parser() -> argparse.ArgumentParser:
     suggest.add_argument("--why", default="nearest known name", help="why")
     _home_option(suggest)
     _json(suggest)
+
+    report = _command(commands, "report", "one HTML file with charts of what is published; it needs no network", _report)
+    report.add_argument("--out", type=Path, help="write it here (default: published/report.html of the home)")
+    report.add_argument("--language", choices=("zh", "en"), default="zh", help="language it opens in (default zh); it can be switched")
+    _json(report)
 
     shadow = _command(commands, "shadow", "dry run of a changed rule: what it would change in the match", _shadow)
     shadow.add_argument("--set", action="append", default=[], metavar="THRESHOLD=NUMBER", help="a threshold; repeatable")
@@ -554,6 +560,14 @@ def _mark(options: argparse.Namespace) -> int:
     at = parse_as_of(options.at) if options.at else None
     path = desk.mark(_home(options), options.order, options.mark, options.by, options.why, at)
     print(f"{path}\n`orders-pipeline run` brings it into the tables")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from orders_pipeline.publish.report.write import write_report
+
+    written = write_report(_home(options), options.out, options.language)
+    _print_json({"report": str(written), "bytes": written.stat().st_size}) if options.json else print(written)
     return 0
 
 

@@ -172,5 +172,6 @@ def _where(facts: dict[str, Any]) -> list[str]:
         "Next     orders-pipeline explain <any order, payment or waybill number>",
         "         orders-pipeline quarantine list",
         "         orders-pipeline alerts",
+        "         orders-pipeline report   (charts, one HTML file)",
         "         orders-pipeline dev   (Dagster UI)",
     ]

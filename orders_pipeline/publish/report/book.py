@@ -17,8 +17,8 @@ from orders_pipeline.kernel.warehouse import columns_of, table_exists
 from orders_pipeline.publish.report.markup import Both, Safe
 from orders_pipeline.publish.report.words import say
 
-#: A chart over time has no more columns than this: longer times are told by week or month.
-COLUMNS = 62
+#: A chart over time has at most so many columns (longer times are told by week or month), and at least so many.
+COLUMNS, FEWEST = 62, 14
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,8 @@ class Days:
         """The finest cut with at most COLUMNS columns; of what is longer than that in months, the newest."""
         if first is None or last is None:
             return cls("day", ())
+        # A few wide columns would be all one sees.
+        first = min(first, last - timedelta(days=FEWEST - 1))
         length = (last - first).days + 1
         if length <= COLUMNS:
             return cls("day", tuple(first + timedelta(days=i) for i in range(length)))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from orders_pipeline.publish.report.markup import Both, Safe, html, tag
-from orders_pipeline.publish.report.words import say, short
+from orders_pipeline.publish.report.words import say, short, whole
 
 #: Height of the plot and the room above and below it, in pixels.
 PLOT, ABOVE, BELOW = 200, 10, 26
@@ -23,7 +23,7 @@ DAY_LABELS = 5
 
 @dataclass(frozen=True)
 class Head:
-    """The head of a column. `kind`: text, number or bar."""
+    """The head of a column. `kind`: text, long (text that takes several lines), number or bar."""
 
     label: Any
     kind: str = "text"
@@ -40,7 +40,7 @@ class Series:
 
 def table(heads: Sequence[Head], rows: Iterable[Sequence[Any]], name: Any, id_: str | None = None) -> Safe:
     """A table whose first column heads its rows; it scrolls by itself where it is wider than the page."""
-    classes = {"number": "n", "bar": "b"}
+    classes = {"number": "n", "bar": "b", "long": "w"}
     top = tag("tr", [tag("th", h.label, scope="col", class_=classes.get(h.kind)) for h in heads])
     body = [
         tag("tr", [_cell(number, h, value, classes) for number, (h, value) in enumerate(zip(heads, row, strict=True))])
@@ -226,15 +226,15 @@ def _n(number: float) -> str:
     return f"{number:.2f}".rstrip("0").rstrip(".") if isinstance(number, float) else str(number)
 
 
-def figure(id_: str, title: Any, says: Any, *body: Any, key: Safe | None = None, behind: Safe | None = None, note: Any = None) -> Safe:
-    """A chart with its title, the sentence that says what it shows, and the table behind it."""
+def figure(
+    id_: str, title: Any, says: Any, *body: Any, key: Safe | None = None, behind: Safe | None = None, note: Any = None, half: bool = False
+) -> Safe:
+    """A chart with its title, the sentence that says what it shows, and the table behind it. `half`: two stand beside each other."""
     caption = tag("figcaption", tag("h3", title), tag("p", says, id=f"{id_}-says", class_="says"))
     more = tag("details", tag("summary", say("as_table")), behind) if behind else None
-    return tag("figure", caption, key, html(*body), more, tag("p", note, class_="note") if note else None, id=id_)
+    return tag("figure", caption, key, html(*body), more, tag("p", note, class_="note") if note else None, id=id_, class_="half" if half else None)
 
 
 def cut(shown: int, all_: int) -> Both | None:
     """Says that a list is not whole; None where it is."""
-    from orders_pipeline.publish.report.words import whole
-
     return say("list_is_cut", shown=whole(shown), all=whole(all_)) if all_ > shown else None

@@ -12,6 +12,7 @@ from orders_pipeline.publish.report.words import table as titled
 
 METRICS, CHECKS, FILES, QUARANTINE, ALERTS = "quality.metrics", "quality.check_results", "ops.files", "ops.quarantine", "ops.alerts"
 LISTED = 30
+URGENT = "CASE severity WHEN 'critical' THEN 0 WHEN 'warn' THEN 1 ELSE 2 END"
 LINES = ("a", "warn", "good", "odd", "bad")
 
 
@@ -25,21 +26,34 @@ def alerts(book: Book) -> Safe | None:
     """What stands now, by rule."""
     if not book.has(ALERTS):
         return None
-    rows = book.rows(
-        f"SELECT *, count(*) OVER () AS all_rows, count(*) FILTER (WHERE severity = 'critical') OVER () AS critical FROM {ALERTS} "
-        "WHERE cleared_at IS NULL ORDER BY CASE severity WHEN 'critical' THEN 0 WHEN 'warn' THEN 1 ELSE 2 END, first_seen_at, rule, entity_id "
-        f"LIMIT {LISTED // 2}"
+    rules = book.rows(
+        f"SELECT rule, severity, count(*) AS standing, min(first_seen_at) AS since FROM {ALERTS} WHERE cleared_at IS NULL GROUP BY rule, severity "
+        f"ORDER BY {URGENT}, standing DESC, rule"
     )
-    if not rows:
+    if not rules:
         return None
-    heads = [Head(column(ALERTS, "rule")), Head(column(ALERTS, "severity")), Head(column(ALERTS, "first_seen_at")), Head(say("what"))]
+    tones = {"critical": "bad", "warn": "warn"}
+    heads = [Head(column(ALERTS, "rule")), Head(column(ALERTS, "severity")), Head(say("since")), Head(say("standing"), "number"), Head("", "bar")]
+    most = max(rules, key=lambda r: (r.standing, r.rule))
     made = [
-        (_rule(r.rule), label("alert_severity", r.severity), moment(r.first_seen_at, book.zone), Both(r.message or "", r.message_zh or r.message or ""))
-        for r in rows
-    ]
-    title = titled(ALERTS)
-    says = say("alerts_says", all=whole(rows[0].all_rows), critical=whole(rows[0].critical))
-    return figure("alerts", title, says, table(heads, made, title, "standing"), note=cut(len(made), rows[0].all_rows))
+        (_rule(r.rule), label("alert_severity", r.severity), moment(r.since, book.zone), whole(r.standing),
+         bar(r.standing, most.standing, tones.get(r.severity, "wait")))
+        for r in rules
+    ]  # fmt: skip
+    listed = book.rows(
+        f"SELECT rule, severity, first_seen_at, message, message_zh FROM {ALERTS} WHERE cleared_at IS NULL "
+        f"ORDER BY {URGENT}, first_seen_at, rule, entity_id LIMIT {LISTED}"
+    )
+    behind = table(
+        [Head(column(ALERTS, "rule")), Head(column(ALERTS, "severity")), Head(column(ALERTS, "first_seen_at")), Head(say("what"), "long")],
+        [(_rule(r.rule), label("alert_severity", r.severity), moment(r.first_seen_at, book.zone),
+          Both(r.message or "", r.message_zh or r.message or "")) for r in listed],
+        say("alerts_listed"), "alerts-listed",
+    )  # fmt: skip
+    title, all_ = titled(ALERTS), sum(r.standing for r in rules)
+    says = say("alerts_says", all=whole(all_), critical=whole(sum(r.standing for r in rules if r.severity == "critical")), top=_rule(most.rule),
+               count=whole(most.standing))  # fmt: skip
+    return figure("alerts", title, says, table(heads, made, title, "alert-rules"), behind=behind, note=cut(len(listed), all_))
 
 
 def _rule(name: str) -> Both:
@@ -123,7 +137,7 @@ def _checks(book: Book) -> Safe:
     heads = [Head(column(CHECKS, "table_name")), Head(column(CHECKS, "check_name")), Head(column(CHECKS, "severity")),
              Head(column(CHECKS, "rows_failing"), "number"), Head(column(CHECKS, "rows_checked"), "number")]  # fmt: skip
     made = [
-        (titled(r.table_name), r.check_name.replace("_", " "), label("severity", r.severity), whole(r.rows_failing), whole(r.rows_checked))
+        (titled(r.table_name), r.check_name.replace("_", " "), label("severity", {"warn": "warning"}.get(r.severity, r.severity)), whole(r.rows_failing), whole(r.rows_checked))
         for r in rows
     ]
     title = titled(CHECKS)
@@ -135,15 +149,24 @@ def _checks(book: Book) -> Safe:
 def _files(book: Book) -> Safe:
     numbers = ("rows_read", "rows_accepted", "rows_quarantined", "rows_duplicate")
     sums = ", ".join(f"coalesce(sum({n}), 0)::BIGINT AS {n}" for n in numbers)
-    rows = book.rows(f"SELECT source, status, count(*) AS files, {sums} FROM {FILES} GROUP BY ALL ORDER BY rows_read DESC, source, status")
-    all_ = book.one(f"SELECT count(*) AS files, count(*) FILTER (WHERE status = 'loaded') AS loaded, "
-                    f"count(*) FILTER (WHERE status = 'refused') AS refused, {sums} FROM {FILES}")  # fmt: skip
-    heads = [Head(column(FILES, "source")), Head(column(FILES, "status")), Head(say("files"), "number"), *(Head(column(FILES, n), "number") for n in numbers)]
-    made = [(source(r.source), label("file_status", r.status), whole(r.files), *(whole(getattr(r, n)) for n in numbers)) for r in rows[: LISTED * 2]]
+    rows = book.rows(f"SELECT status, count(*) AS files, {sums} FROM {FILES} GROUP BY status ORDER BY files DESC, status")
+    kinds = book.rows(
+        f"SELECT source, status, count(*) AS files, {sums} FROM {FILES} GROUP BY ALL "
+        "ORDER BY rows_quarantined DESC, rows_read DESC, source, status"
+    )
+    heads = [Head(column(FILES, "status")), Head(say("files"), "number"), *(Head(column(FILES, n), "number") for n in numbers)]
+    made = [(label("file_status", r.status), whole(r.files), *(whole(getattr(r, n)) for n in numbers)) for r in rows]
+    listed = [
+        (source(r.source), label("file_status", r.status), whole(r.files), *(whole(getattr(r, n)) for n in numbers)) for r in kinds[: LISTED * 2]
+    ]
+    all_ = {name: sum(getattr(r, name) for r in rows) for name in ("files", *numbers)}
+    of = {r.status: r.files for r in rows}
     title = titled(FILES)
-    says = say("files_says", files=whole(all_.files), loaded=whole(all_.loaded), refused=whole(all_.refused), read=whole(all_.rows_read),
-               accepted=whole(all_.rows_accepted), quarantined=whole(all_.rows_quarantined), duplicate=whole(all_.rows_duplicate))  # fmt: skip
-    return figure("files", title, says, table(heads, made, title, "file-sources"), note=cut(len(made), len(rows)))
+    says = say("files_says", files=whole(all_["files"]), loaded=whole(of.get("loaded", 0)), refused=whole(of.get("refused", 0)),
+               read=whole(all_["rows_read"]), accepted=whole(all_["rows_accepted"]), quarantined=whole(all_["rows_quarantined"]),
+               duplicate=whole(all_["rows_duplicate"]))  # fmt: skip
+    behind = table([Head(column(FILES, "source")), *heads], listed, say("files_by_source"), "file-sources")
+    return figure("files", title, says, table(heads, made, title, "file-statuses"), behind=behind, note=cut(len(listed), len(kinds)))
 
 
 def _refused(book: Book) -> Safe | None:
@@ -152,7 +175,7 @@ def _refused(book: Book) -> Safe | None:
     )
     if not rows:
         return None
-    heads = [Head(column(FILES, "path")), Head(column(FILES, "status")), Head(column(FILES, "reason"))]
+    heads = [Head(column(FILES, "path")), Head(column(FILES, "status")), Head(column(FILES, "reason"), "long")]
     made = [(foreign(r.path), label("file_status", r.status), foreign(r.reason) or "–") for r in rows]
     title = say("refused_title")
     return figure("refused", title, say("refused_says", count=whole(rows[0].all_rows)), table(heads, made, title, "refused-files"),

@@ -8,7 +8,7 @@ from datetime import timedelta
 from orders_pipeline.publish.report.book import Book, Section
 from orders_pipeline.publish.report.charts import Head, Series, bar, cut, figure, legend, lines, table
 from orders_pipeline.publish.report.markup import Safe, tag
-from orders_pipeline.publish.report.words import channel, column, day, label, percent, say, whole
+from orders_pipeline.publish.report.words import channel, column, component, day, label, percent, say, whole
 from orders_pipeline.publish.report.words import figure as number
 from orders_pipeline.publish.report.words import table as titled
 
@@ -16,13 +16,14 @@ DAILY, PARTS, MONTHLY = "health.channel_daily", "health.score_components", "heal
 FUNNEL, PROBLEMS = "health.funnel", "health.problem_heatmap"
 #: Days of the score's line; channels drawn; components listed; days of the funnel and of the map of problems.
 DAYS, DRAWN, LISTED, REACH = 62, 5, 25, 28
+TONES = {"healthy": "good", "watch": "warn", "risk": "bad"}
 LINES = ("a", "warn", "good", "odd", "bad")
 
 
 def section(book: Book) -> Section | None:
     """Whatever of the room `health` is published."""
     makers = ((DAILY, _scores), (PARTS, _points), (MONTHLY, _months), (FUNNEL, _funnel), (PROBLEMS, _problems))
-    figures = [f for name, make in makers if book.has(name) for f in make(book)]
+    figures = [f for name, make in makers if book.has(DAILY) and book.has(name) for f in make(book)]
     return Section("health", say("health_title"), figures) if figures else None
 
 
@@ -36,7 +37,7 @@ def _scores(book: Book) -> list[Safe]:
         Head("", "bar"), Head(column(DAILY, "band")), Head(say("interval"), "number"), Head(column(DAILY, "order_count"), "number"),
     ]  # fmt: skip
     made = [
-        (channel(r.channel), label("health_dimension", r.dimension), day(r.day), number(r.score), bar(r.score, 100, _tone(r.score)),
+        (channel(r.channel), label("health_dimension", r.dimension), day(r.day), number(r.score), bar(r.score, 100, TONES.get(r.band, "mute")),
          label("health_band", r.band), f"{number(r.score_low)} – {number(r.score_high)}" if r.score_low is not None else "–", whole(r.order_count))
         for r in rows[: LISTED * 2]
     ]  # fmt: skip
@@ -49,10 +50,6 @@ def _scores(book: Book) -> list[Safe]:
     )
     shown = [figure("channel-scores", title, says, table(heads, made, title, "scores"), note=cut(len(made), len(rows)))]
     return shown + [f for d in sorted({r.dimension for r in rows}) for f in _score_lines(book, d)]
-
-
-def _tone(score: float | None) -> str:
-    return "mute" if score is None else "good" if score >= 80 else "warn" if score >= 60 else "bad"
 
 
 def _score_lines(book: Book, dimension: str) -> list[Safe]:
@@ -86,7 +83,9 @@ def _points(book: Book) -> list[Safe]:
     rows = book.rows(
         f"""
         SELECT c.*, count(*) OVER () AS all_rows FROM {PARTS} AS c
-        WHERE points_lost > 0 AND (c.channel, c.dimension, c.day) IN (SELECT (channel, dimension, max(day)) FROM {PARTS} GROUP BY channel, dimension)
+        JOIN (SELECT channel, dimension, max(day) AS day FROM {DAILY} WHERE is_scored GROUP BY channel, dimension) AS newest
+            USING (channel, dimension, day)
+        WHERE points_lost > 0
         ORDER BY points_lost DESC, channel, dimension, component LIMIT {LISTED}
         """
     )
@@ -98,12 +97,12 @@ def _points(book: Book) -> list[Safe]:
         Head(column(PARTS, "sample_count"), "number"),
     ]  # fmt: skip
     made = [
-        (label("health_component", r.component), channel(r.channel), day(r.day), number(r.points_lost), bar(r.points_lost, float(rows[0].points_lost), "bad"),
+        (component(r.component), channel(r.channel), day(r.day), number(r.points_lost), bar(r.points_lost, float(rows[0].points_lost), "bad"),
          number(r.value, 4), number(r.target, 4), number(r.floor, 4), whole(r.sample_count))
         for r in rows
     ]  # fmt: skip
     title, top = say("points_lost"), rows[0]
-    says = say("points_says", component=label("health_component", top.component), channel=channel(top.channel), points=number(top.points_lost))
+    says = say("points_says", component=component(top.component), channel=channel(top.channel), points=number(top.points_lost))
     return [figure("points-lost", title, says, table(heads, made, title, "points"), note=cut(len(made), rows[0].all_rows))]
 
 
@@ -152,7 +151,7 @@ def _problems(book: Book) -> list[Safe]:
     names = sorted({p for p, _ in of}, key=lambda p: (-sum(v for (q, _), v in of.items() if q == p), p))
     top = tag("tr", tag("th", column(PROBLEMS, "problem"), scope="col"), [tag("th", f"{h:02d}", scope="col", class_="n") for h in range(24)])
     body = [
-        tag("tr", tag("th", label("health_problem", p), scope="row"), [
+        tag("tr", tag("th", component(p), scope="row"), [
             tag("td", whole(of[p, h]) if (p, h) in of else "·", class_=f"h{1 + min(5, int(6 * (of[p, h] / largest) ** 0.5 * 0.999)) if (p, h) in of else 0}")
             for h in range(24)
         ])
@@ -160,5 +159,5 @@ def _problems(book: Book) -> list[Safe]:
     ]  # fmt: skip
     grid = tag("table", tag("caption", titled(PROBLEMS), class_="unseen"), tag("thead", top), tag("tbody", body), class_="heat", id="problems")
     worst = max(of, key=lambda c: (of[c], c))
-    says = say("problems_says", total=whole(total), problem=label("health_problem", worst[0]), hour=f"{worst[1]:02d}:00", count=whole(of[worst]), days=whole(REACH))
+    says = say("problems_says", total=whole(total), problem=component(worst[0]), hour=f"{worst[1]:02d}:00", count=whole(of[worst]), days=whole(REACH))
     return [figure("problem-map", titled(PROBLEMS), says, tag("div", grid, class_="wide", tabindex="0"))]

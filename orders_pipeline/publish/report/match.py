@@ -20,7 +20,8 @@ TONES = {
 GOOD = ("MATCHED", "MATCHED_WITHIN_TOLERANCE")
 #: States in which somebody still has to act.
 OPEN = "('open', 'assigned')"
-CHANNELS, LARGEST = 30, 20
+#: Rows of a list; orders from which a share is worth a sentence.
+CHANNELS, LARGEST, ENOUGH = 30, 20, 30
 MATCH, EXCEPTIONS = "reconciliation.three_way_match", "reconciliation.exceptions"
 
 
@@ -43,7 +44,7 @@ def _orders(book: Book) -> Safe:
         else say("orders_none")
     )
     title = say("orders_by_status")
-    return figure("orders-by-status", title, says, table(heads, made, title))
+    return figure("orders-by-status", title, says, table(heads, made, title, "statuses"), half=True)
 
 
 def _verdicts(book: Book) -> Safe:
@@ -67,7 +68,7 @@ def _verdicts(book: Book) -> Safe:
     matched = sum(counts[s] for s in GOOD)
     says = say("match_says", total=whole(total), matched=whole(matched), share=percent(matched / total if total else None))
     title = say("match_by_status")
-    return figure("match-by-status", title, says, table(heads, made, title), behind=behind)
+    return figure("match-by-status", title, says, table(heads, made, title, "verdicts"), behind=behind, half=True)
 
 
 def _channels(book: Book) -> Safe:
@@ -106,7 +107,7 @@ def _channels(book: Book) -> Safe:
     seen = {r.status for r in rows}
     key = legend((label("match_status", s), t) for s, t in TONES.items() if s in seen)
     shares = {g: sum(groups[g][s].orders for s in GOOD if s in groups[g]) / sizes[g] for g in ordered}
-    least = min(shares, key=lambda g: (shares[g], g), default=None)
+    least = min((g for g in ordered if sizes[g] >= ENOUGH), key=lambda g: (shares[g], g), default=ordered[0] if ordered else None)
     says = (
         say("channels_says", channels=whole(len({g[0] for g in groups})), least=channel(least[0]), share=percent(shares[least]))
         if least
@@ -259,12 +260,11 @@ def _largest(book: Book) -> Safe | None:
     )
     if not rows:
         return None
-    names = ("channel_order_id", "channel", "opened_on", "reason", "cause", "amount_diff", "currency", "qty_diff", "age_days", "state")
+    names = ("channel_order_id", "amount_diff", "currency", "channel", "opened_on", "age_days", "reason", "cause", "qty_diff", "state")
     heads = [Head(column(EXCEPTIONS, n), "number" if n in ("amount_diff", "qty_diff", "age_days") else "text") for n in names]
     made = [
-        (foreign(r.channel_order_id) or "–", channel(r.channel), day(r.opened_on), label("match_reason", r.reason),
-         label("difference_cause", r.cause), money(r.amount_diff), r.currency or "–", quantity(r.qty_diff), whole(r.age_days),
-         label("exception_state", r.state))
+        (foreign(r.channel_order_id) or "–", money(r.amount_diff), r.currency or "–", channel(r.channel), day(r.opened_on), whole(r.age_days),
+         label("match_reason", r.reason), label("difference_cause", r.cause), quantity(r.qty_diff), label("exception_state", r.state))
         for r in rows
     ]  # fmt: skip
     title, first = say("largest_differences"), rows[0]

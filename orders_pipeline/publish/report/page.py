@@ -64,7 +64,7 @@ def _contents(sections: Sequence[Section]) -> Safe:
 
 def _section(section: Section) -> Safe:
     heading = f"{section.name}-title"
-    return tag("section", tag("h2", section.title, id=heading), html(*section.figures), id=section.name, aria_labelledby=heading)
+    return tag("section", tag("h2", section.title, id=heading), tag("div", html(*section.figures), class_="figures"), id=section.name, aria_labelledby=heading)
 
 
 # ---- the tiles
@@ -97,7 +97,7 @@ def _glance(book: Book) -> Section:
     if standing:
         tiles.append(_tile(say("tile_alerts"), whole(standing.standing), say("tile_alerts_of", count=whole(standing.critical))))
     shown = data.alerts(book)
-    return Section("now", say("now_title"), [tag("ul", tiles, class_="tiles"), *([tag("p"), shown] if shown else [])])
+    return Section("now", say("now_title"), [tag("ul", tiles, class_="tiles"), *([shown] if shown else [])])
 
 
 def _open(book: Book) -> Safe:

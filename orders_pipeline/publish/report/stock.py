@@ -28,7 +28,7 @@ def _risks(book: Book) -> Safe:
         "count(*) FILTER (WHERE oversold_qty = 0 AND safety_breach_qty > 0) AS below_safety, "
         "count(*) FILTER (WHERE atp_qty <= 0 AND oversold_qty = 0 AND safety_breach_qty = 0) AS empty, "
         "count(*) FILTER (WHERE is_stale) AS stale, count(*) FILTER (WHERE is_stale IS FALSE) AS fresh, max(age_seconds) AS oldest, "
-        "coalesce(sum(oversold_qty), 0) AS oversold_qty, coalesce(sum(safety_breach_qty), 0) AS breach_qty "
+        "coalesce(sum(oversold_qty), 0) AS oversold_qty, coalesce(sum(safety_breach_qty) FILTER (WHERE oversold_qty = 0), 0) AS breach_qty "
         f"FROM {ATP} WHERE {KNOWN}"
     )
     kinds = (
@@ -88,7 +88,7 @@ def _worst(book: Book) -> Safe | None:
         return None
     numbers = ("oversold_qty", "safety_breach_qty", "atp_signed_qty", "sellable_qty", "reserved_qty", "held_qty", "safety_stock_qty")
     heads = [
-        Head(column(ATP, "sku")), Head(column("orders.products", "title")), Head(column(ATP, "warehouse_id")),
+        Head(column(ATP, "sku")), Head(column("orders.products", "title"), "long"), Head(column(ATP, "warehouse_id")),
         *(Head(column(ATP, n), "number") for n in numbers), Head(column(ATP, "last_event_at")),
     ]  # fmt: skip
     made = [

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from orders_pipeline.dictionary.model import load_dictionary, read_yaml
+from orders_pipeline.dictionary.model import FOLDER, load_dictionary, read_yaml
 from orders_pipeline.dictionary.stages import load_stages
 from orders_pipeline.kernel.tables import load_tables
 from orders_pipeline.publish.report.markup import Both
@@ -18,6 +18,9 @@ from orders_pipeline.publish.report.markup import Both
 FILE = Path(__file__).with_name("words.yml")
 Number = int | float | Decimal
 NONE = "–"
+GATE = "gate:"
+#: Words of column names that are not written small, or not in full.
+CAPITALS = {"sku": "SKU", "atp": "ATP", "id": "ID", "gmv": "GMV", "roi": "ROI", "qty": "pieces", "diff": "difference"}
 
 
 @cache
@@ -49,7 +52,23 @@ def stage(code: str) -> Both:
 
 
 def channel(code: str | None) -> Both:
-    return _labelled(load_dictionary().channels.get(code or ""), code)
+    if code in (None, "", "unknown", "unmapped"):
+        return say("channel_unknown")
+    return _labelled(load_dictionary().channels.get(code), code)
+
+
+def component(name: str) -> Both:
+    """A component of the health score, and the problem it counts; `gate:` before it: the gate that caps the score."""
+    bare = name.removeprefix(GATE)
+    found = next((c for c in _components() if c["component"] == bare and "en" in c), None)
+    text = _labelled(found, bare)
+    return say("gate", component=text) if name != bare else text
+
+
+@cache
+def _components() -> tuple[Mapping[str, Any], ...]:
+    path = FOLDER / "health.yml"
+    return tuple(read_yaml(path)["components"]) if path.exists() else ()
 
 
 def source(name: str | None) -> Both:
@@ -68,7 +87,7 @@ def column(table_name: str, name: str) -> Both:
     """A column: its name in English (the tables' own, so that it is found again), its title in Chinese."""
     spec, known = load_tables().get(table_name), load_dictionary().fields.get(name)
     described = (spec.describe.get(name) if spec else None) or {}
-    english = name.replace("_", " ")
+    english = " ".join(CAPITALS.get(word, word) for word in name.removesuffix("_on").split("_"))
     return Both(english[0].upper() + english[1:], described.get("zh") or (known.zh if known else english))
 
 

@@ -19,8 +19,6 @@ def write_report(home: Home, out: Path | None = None, language: str = "zh") -> P
     """
     from orders_pipeline.publish.report.page import page
 
-    if not home.published_database.exists():
-        raise Usage("nothing is published yet; `orders-pipeline run` first")
     with open_published(home) as connection:
         text = page(Book(connection), language)
     target = out or home.published / NAME
