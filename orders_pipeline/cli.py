@@ -159,7 +159,9 @@ def make_parser() -> argparse.ArgumentParser:
 
     report = _command(commands, "report", "one HTML file with charts of what is published; it needs no network", _report)
     report.add_argument("--out", type=Path, help="write it here (default: published/report.html of the home)")
-    report.add_argument("--language", choices=("zh", "en"), default="zh", help="language it opens in (default zh); it can be switched")
+    report.add_argument(
+        "--language", choices=("zh", "en"), default="zh", help="language it opens in (default zh); it can be switched"
+    )
     _json(report)
 
     shadow = _command(commands, "shadow", "dry run of a changed rule: what it would change in the match", _shadow)

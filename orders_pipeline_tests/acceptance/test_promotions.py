@@ -36,8 +36,8 @@ PROMOTIONS = {
 }
 
 
-def day(number: int) -> str:
-    return f"{FIRST + timedelta(days=number)}T00:00:00+08:00"
+def day(number: int, first: date = FIRST) -> str:
+    return f"{first + timedelta(days=number)}T00:00:00+08:00"
 
 
 def sales() -> np.ndarray:
@@ -57,9 +57,8 @@ def sales() -> np.ndarray:
     return units
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    place = support.new_home(tmp_path_factory.mktemp("promotions"))
+def world(first: date = FIRST) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each standard entity, from this day on."""
     orders: list[dict[str, Any]] = []
     lines: list[dict[str, Any]] = []
     units = sales()
@@ -68,21 +67,26 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
             key = {"channel": f"shop{shop}", "shop_id": "main", "channel_order_id": f"D{number:04d}"}
             sold = [(sku, int(units[sku, shop, number])) for sku in range(SKUS) if units[sku, shop, number]]
             due = sum(count for _, count in sold) * PRICE
-            orders.append({**key, "status": "completed", "currency": "CNY", "payable_amount": due, "created_at": day(number),
-                           "paid_at": day(number), "completed_at": day(number), "buyer_account": f"buyer{number % 2}"})  # fmt: skip
+            orders.append({**key, "status": "completed", "currency": "CNY", "payable_amount": due, "created_at": day(number, first),
+                           "paid_at": day(number, first), "completed_at": day(number, first), "buyer_account": f"buyer{number % 2}"})  # fmt: skip
             lines += [{**key, "sku": f"S{sku}", "quantity": count, "list_amount": count * PRICE, "payable_amount": count * PRICE,
                        "category": f"C{sku // 4}"} for sku, count in sold]  # fmt: skip
     promotions = [
-        {"promotion_id": name, "name": name, "kind": "coupon", "channel": f"shop{shop}", "sku": f"S{sku}", "starts_at": day(start),
-         "ends_at": day(end + 1)}
+        {"promotion_id": name, "name": name, "kind": "coupon", "channel": f"shop{shop}", "sku": f"S{sku}", "starts_at": day(start, first),
+         "ends_at": day(end + 1, first)}
         for name, (skus, shops, start, end, _) in PROMOTIONS.items() for sku in skus for shop in shops
     ]  # fmt: skip
-    stock = [{"warehouse_id": "W", "sku": "S10", "counted_at": day(at), "on_hand_qty": left} for at, left in ((1, 9), (101, 0), (105, 9))]
-    events = [{"channel": "shop0", "category": "C1", "starts_at": day(40), "ends_at": day(43)}]
+    stock = [{"warehouse_id": "W", "sku": "S10", "counted_at": day(at, first), "on_hand_qty": left} for at, left in ((1, 9), (101, 0), (105, 9))]
+    events = [{"channel": "shop0", "category": "C1", "starts_at": day(40, first), "ends_at": day(43, first)}]
     discounts = [{"channel": "shop0", "shop_id": "main", "channel_order_id": "D0101", "promotion_id": "lifted", "funder": "merchant",
                   "scope": "order", "amount": 50}]  # fmt: skip
-    for entity, rows in (("orders", orders), ("order_lines", lines), ("promotions", promotions), ("stock", stock),
-                         ("events", events), ("discounts", discounts)):  # fmt: skip
+    return {"orders": orders, "order_lines": lines, "promotions": promotions, "stock": stock, "events": events, "discounts": discounts}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    place = support.new_home(tmp_path_factory.mktemp("promotions"))
+    for entity, rows in world().items():
         support.land(place, entity, rows)
     support.run(place, f"{FIRST + timedelta(days=DAYS)}T12:00:00+08:00")
     return place

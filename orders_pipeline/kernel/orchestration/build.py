@@ -12,6 +12,7 @@ from orders_pipeline.kernel.orchestration.assets import PUBLISHED, landing_asset
 from orders_pipeline.kernel.orchestration.checks import refuse_early
 from orders_pipeline.kernel.orchestration.layers import cut_layers
 from orders_pipeline.kernel.orchestration.lists import list_assets
+from orders_pipeline.kernel.orchestration.report import report_asset
 from orders_pipeline.kernel.orchestration.resources import Warehouse
 from orders_pipeline.kernel.orchestration.schedules import clock_jobs, load_job, schedules
 from orders_pipeline.kernel.orchestration.sensors import landing_sensor
@@ -33,6 +34,7 @@ def build_definitions(rooms: Sequence[str]) -> dg.Definitions:
             *(layer_assets(layer, checks) for layer in layers),
             publish_assets(models),
             *list_assets(PUBLISHED),
+            report_asset(PUBLISHED),
         ],
         jobs=[load, *aging],
         schedules=schedules(aging),

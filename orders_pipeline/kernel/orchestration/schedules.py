@@ -11,6 +11,7 @@ import dagster as dg
 
 from orders_pipeline.kernel.orchestration.lists import SHIPPING_LISTS, WEEKLY_REVIEW
 from orders_pipeline.kernel.orchestration.metadata import asset_key, source_tables
+from orders_pipeline.kernel.orchestration.report import REPORT
 
 LOAD = "load_and_publish"
 RECONCILE = "reconcile"
@@ -22,9 +23,9 @@ CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
 
 def load_job() -> dg.JobDefinition:
-    """Everything but the lists: take in, refresh, check, publish."""
+    """Everything but the lists and the report: take in, refresh, check, publish."""
     description = "Take in what is new, bring every table up to date, check, publish."
-    selection = dg.AssetSelection.all() - dg.AssetSelection.assets(SHIPPING_LISTS, WEEKLY_REVIEW)
+    selection = dg.AssetSelection.all() - dg.AssetSelection.assets(SHIPPING_LISTS, WEEKLY_REVIEW, REPORT)
     return dg.define_asset_job(LOAD, selection, config=CONSOLE, description=description)
 
 
@@ -32,16 +33,24 @@ def clock_jobs() -> tuple[dg.JobDefinition, ...]:
     """Every table against the clock of now, without a look for files (what the clock does not touch costs nothing), and lists.
 
     The shipping lists are in all but the weekly job: a warehouse in another zone has its morning at another hour, and a list
-    that is there already stays as it is.
+    that is there already stays as it is. The report is made in the morning job only.
     """
     tables = dg.AssetSelection.all() - dg.AssetSelection.assets(*(asset_key(name) for name in source_tables()))
-    shipping, review = dg.AssetSelection.assets(SHIPPING_LISTS), dg.AssetSelection.assets(WEEKLY_REVIEW)
+    shipping, review, report = (dg.AssetSelection.assets(key) for key in (SHIPPING_LISTS, WEEKLY_REVIEW, REPORT))
     return tuple(
         dg.define_asset_job(name, selection, config=CONSOLE, description=description)
         for name, selection, description in (
-            (RECONCILE, tables - review, "Age every table to now, reconcile, publish."),
-            (MORNING, tables - review, "Age every table to now, publish, and write the shipping list of each warehouse."),
-            (WEEKLY, tables - shipping, "Age every table to now, publish, and write the list of last week's orders to look at."),
+            (RECONCILE, tables - review - report, "Age every table to now, reconcile, publish."),
+            (
+                MORNING,
+                tables - review,
+                "Age every table to now, publish, and write the shipping list of each warehouse and the report.",
+            ),
+            (
+                WEEKLY,
+                tables - shipping - report,
+                "Age every table to now, publish, and write the list of last week's orders to look at.",
+            ),
         )
     )
 
@@ -56,7 +65,12 @@ def schedules(jobs: Sequence[dg.JobDefinition]) -> list[dg.ScheduleDefinition]:
             "0 */2 * * *",
             "What falls due does so whether or not a file arrives.",
         ),
-        ("shipping_lists_at_nine", MORNING, "0 9 * * *", "The list of the day per warehouse, in published/lists."),
+        (
+            "shipping_lists_at_nine",
+            MORNING,
+            "0 9 * * *",
+            "The list of the day per warehouse, in published/lists, and the report.",
+        ),
         (
             "weekly_review_on_monday",
             WEEKLY,

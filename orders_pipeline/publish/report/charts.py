@@ -29,6 +29,14 @@ class Head:
     kind: str = "text"
 
 
+BAR = Head("", "bar")
+
+
+def num(label: Any) -> Head:
+    """The head of a column of numbers."""
+    return Head(label, "number")
+
+
 @dataclass(frozen=True)
 class Series:
     """One line or one layer of columns; `tone` is its colour class."""
@@ -94,7 +102,11 @@ def _strip(rects: Sequence[Safe]) -> Safe:
 def legend(entries: Iterable[tuple[Any, str]]) -> Safe:
     """What the colours mean."""
     swatch = [
-        tag("li", tag("svg", tag("rect", class_=f"t-{tone}", width="12", height="12"), width="12", height="12", aria_hidden="true"), label)
+        tag(
+            "li",
+            tag("svg", tag("rect", class_=f"t-{tone}", width="12", height="12"), width="12", height="12", aria_hidden="true"),
+            label,
+        )
         for label, tone in entries
     ]
     return tag("ul", swatch, class_="legend")
@@ -115,7 +127,9 @@ def columns(ticks: Sequence[str], series: Sequence[Series], named_by: str) -> Sa
             base = up if value > 0 else down
             high, low = max(base, base + value), min(base, base + value)
             y = scale.y(high)
-            shapes.append(tag("rect", class_=f"t-{s.tone}", x=i * 10 + 1, width=8, y=_n(y), height=_n(max(scale.y(low) - y, 0.7))))
+            shapes.append(
+                tag("rect", class_=f"t-{s.tone}", x=i * 10 + 1, width=8, y=_n(y), height=_n(max(scale.y(low) - y, 0.7)))
+            )
             up, down = (up + value, down) if value > 0 else (up, down + value)
     return _plot(ticks, scale, shapes, len(ticks) * 10, named_by)
 
@@ -141,7 +155,8 @@ def lines(
     ]
     if band:
         shapes += [
-            tag("path", class_="t-band", d=_area(run, band, scale, step)) for run in _runs(range(len(ticks)), lambda i: band[0][i] is not None)
+            tag("path", class_="t-band", d=_area(run, band, scale, step))
+            for run in _runs(range(len(ticks)), lambda i: band[0][i] is not None)
         ]
     for s in series:
         for run in _runs(range(len(ticks)), lambda i, s=s: s.values[i] is not None):
@@ -198,14 +213,21 @@ class _Scale:
 def _plot(ticks: Sequence[str], scale: _Scale, shapes: Sequence[Safe], width: int, named_by: str) -> Safe:
     """The frame: labels left and below keep their size, the shapes between them stretch."""
     height = ABOVE + PLOT + BELOW
-    left = [
-        tag("text", short(round(v, 10)), x=48, y=_n(ABOVE + scale.y(v) + 4), text_anchor="end") for v in scale.ticks
-    ]
+    left = [tag("text", short(round(v, 10)), x=48, y=_n(ABOVE + scale.y(v) + 4), text_anchor="end") for v in scale.ticks]
     grid = [
-        tag("line", x1="0", x2="100%", y1=_n(ABOVE + scale.y(v)), y2=_n(ABOVE + scale.y(v)), class_="zero" if abs(v) < 1e-12 else "grid")
+        tag(
+            "line",
+            x1="0",
+            x2="100%",
+            y1=_n(ABOVE + scale.y(v)),
+            y2=_n(ABOVE + scale.y(v)),
+            class_="zero" if abs(v) < 1e-12 else "grid",
+        )
         for v in scale.ticks
     ]
-    inner = tag("svg", shapes, x=0, y=ABOVE, width="100%", height=PLOT, viewBox=f"0 0 {max(width, 1)} {PLOT}", preserveAspectRatio="none")
+    inner = tag(
+        "svg", shapes, x=0, y=ABOVE, width="100%", height=PLOT, viewBox=f"0 0 {max(width, 1)} {PLOT}", preserveAspectRatio="none"
+    )
     below = []
     shown = sorted({round(i * (len(ticks) - 1) / (DAY_LABELS - 1)) for i in range(DAY_LABELS)}) if ticks else []
     for i in shown:
@@ -227,12 +249,28 @@ def _n(number: float) -> str:
 
 
 def figure(
-    id_: str, title: Any, says: Any, *body: Any, key: Safe | None = None, behind: Safe | None = None, note: Any = None, half: bool = False
+    id_: str,
+    title: Any,
+    says: Any,
+    *body: Any,
+    key: Safe | None = None,
+    behind: Safe | None = None,
+    note: Any = None,
+    half: bool = False,
 ) -> Safe:
-    """A chart with its title, the sentence that says what it shows, and the table behind it. `half`: two stand beside each other."""
+    """A chart with its title, the sentence that says what it shows, and the table behind it. `half`: two stand side by side."""
     caption = tag("figcaption", tag("h3", title), tag("p", says, id=f"{id_}-says", class_="says"))
     more = tag("details", tag("summary", say("as_table")), behind) if behind else None
-    return tag("figure", caption, key, html(*body), more, tag("p", note, class_="note") if note else None, id=id_, class_="half" if half else None)
+    return tag(
+        "figure",
+        caption,
+        key,
+        html(*body),
+        more,
+        tag("p", note, class_="note") if note else None,
+        id=id_,
+        class_="half" if half else None,
+    )
 
 
 def cut(shown: int, all_: int) -> Both | None:

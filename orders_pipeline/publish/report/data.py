@@ -1,16 +1,22 @@
-"""What the figures rest on: files, rows set aside, checks, how well the texts are standardised, and what somebody must hear of."""
+"""What the figures rest on: files, rows set aside, checks, how well texts are standardised, and what somebody must hear of."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 
 from orders_pipeline.publish.report.book import Book, Days, Section
-from orders_pipeline.publish.report.charts import Head, Series, bar, cut, figure, legend, lines, table
+from orders_pipeline.publish.report.charts import BAR, Head, Series, bar, cut, figure, legend, lines, num, table
 from orders_pipeline.publish.report.markup import Both, Safe, foreign
 from orders_pipeline.publish.report.words import channel, column, label, moment, percent, say, source, whole
 from orders_pipeline.publish.report.words import table as titled
 
-METRICS, CHECKS, FILES, QUARANTINE, ALERTS = "quality.metrics", "quality.check_results", "ops.files", "ops.quarantine", "ops.alerts"
+METRICS, CHECKS, FILES, QUARANTINE, ALERTS = (
+    "quality.metrics",
+    "quality.check_results",
+    "ops.files",
+    "ops.quarantine",
+    "ops.alerts",
+)
 LISTED = 30
 URGENT = "CASE severity WHEN 'critical' THEN 0 WHEN 'warn' THEN 1 ELSE 2 END"
 LINES = ("a", "warn", "good", "odd", "bad")
@@ -27,32 +33,62 @@ def alerts(book: Book) -> Safe | None:
     if not book.has(ALERTS):
         return None
     rules = book.rows(
-        f"SELECT rule, severity, count(*) AS standing, min(first_seen_at) AS since FROM {ALERTS} WHERE cleared_at IS NULL GROUP BY rule, severity "
+        f"SELECT rule, severity, count(*) AS standing, min(first_seen_at) AS since FROM {ALERTS} "
+        "WHERE cleared_at IS NULL GROUP BY rule, severity "
         f"ORDER BY {URGENT}, standing DESC, rule"
     )
     if not rules:
         return None
     tones = {"critical": "bad", "warn": "warn"}
-    heads = [Head(column(ALERTS, "rule")), Head(column(ALERTS, "severity")), Head(say("since")), Head(say("standing"), "number"), Head("", "bar")]
+    heads = [
+        Head(column(ALERTS, "rule")),
+        Head(column(ALERTS, "severity")),
+        Head(say("since")),
+        num(say("standing")),
+        BAR,
+    ]
     most = max(rules, key=lambda r: (r.standing, r.rule))
     made = [
-        (_rule(r.rule), label("alert_severity", r.severity), moment(r.since, book.zone), whole(r.standing),
-         bar(r.standing, most.standing, tones.get(r.severity, "wait")))
+        (
+            _rule(r.rule),
+            label("alert_severity", r.severity),
+            moment(r.since, book.zone),
+            whole(r.standing),
+            bar(r.standing, most.standing, tones.get(r.severity, "wait")),
+        )
         for r in rules
-    ]  # fmt: skip
+    ]
     listed = book.rows(
         f"SELECT rule, severity, first_seen_at, message, message_zh FROM {ALERTS} WHERE cleared_at IS NULL "
         f"ORDER BY {URGENT}, first_seen_at, rule, entity_id LIMIT {LISTED}"
     )
     behind = table(
-        [Head(column(ALERTS, "rule")), Head(column(ALERTS, "severity")), Head(column(ALERTS, "first_seen_at")), Head(say("what"), "long")],
-        [(_rule(r.rule), label("alert_severity", r.severity), moment(r.first_seen_at, book.zone),
-          Both(r.message or "", r.message_zh or r.message or "")) for r in listed],
-        say("alerts_listed"), "alerts-listed",
-    )  # fmt: skip
+        [
+            Head(column(ALERTS, "rule")),
+            Head(column(ALERTS, "severity")),
+            Head(column(ALERTS, "first_seen_at")),
+            Head(say("what"), "long"),
+        ],
+        [
+            (
+                _rule(r.rule),
+                label("alert_severity", r.severity),
+                moment(r.first_seen_at, book.zone),
+                Both(r.message or "", r.message_zh or r.message or ""),
+            )
+            for r in listed
+        ],
+        say("alerts_listed"),
+        "alerts-listed",
+    )
     title, all_ = titled(ALERTS), sum(r.standing for r in rules)
-    says = say("alerts_says", all=whole(all_), critical=whole(sum(r.standing for r in rules if r.severity == "critical")), top=_rule(most.rule),
-               count=whole(most.standing))  # fmt: skip
+    says = say(
+        "alerts_says",
+        all=whole(all_),
+        critical=whole(sum(r.standing for r in rules if r.severity == "critical")),
+        top=_rule(most.rule),
+        count=whole(most.standing),
+    )
     return figure("alerts", title, says, table(heads, made, title, "alert-rules"), behind=behind, note=cut(len(listed), all_))
 
 
@@ -67,19 +103,31 @@ def _metrics(book: Book) -> Safe | None:
     if not book.has(METRICS):
         return None
     rows = book.rows(
-        f"SELECT metric, channel, sum(checked_count)::BIGINT AS checked, sum(passed_count)::BIGINT AS passed, max(target_ratio) AS target "
+        "SELECT metric, channel, sum(checked_count)::BIGINT AS checked, sum(passed_count)::BIGINT AS passed, "
+        "max(target_ratio) AS target "
         f"FROM {METRICS} GROUP BY ALL ORDER BY metric, checked DESC, channel"
     )
     heads = [
-        Head(column(METRICS, "metric")), Head(column(METRICS, "channel")), Head(column(METRICS, "checked_count"), "number"),
-        Head(column(METRICS, "passed_count"), "number"), Head(column(METRICS, "ratio"), "number"), Head(column(METRICS, "target_ratio"), "number"),
-        Head("", "bar"),
-    ]  # fmt: skip
+        Head(column(METRICS, "metric")),
+        Head(column(METRICS, "channel")),
+        num(column(METRICS, "checked_count")),
+        num(column(METRICS, "passed_count")),
+        num(column(METRICS, "ratio")),
+        num(column(METRICS, "target_ratio")),
+        BAR,
+    ]
     made = [
-        (label("quality_metric", r.metric), channel(r.channel), whole(r.checked), whole(r.passed), percent(_ratio(r)), percent(r.target),
-         bar(r.passed, r.checked, "warn" if _below(r) else "good"))
+        (
+            label("quality_metric", r.metric),
+            channel(r.channel),
+            whole(r.checked),
+            whole(r.passed),
+            percent(_ratio(r)),
+            percent(r.target),
+            bar(r.passed, r.checked, "warn" if _below(r) else "good"),
+        )
         for r in rows[: LISTED * 2]
-    ]  # fmt: skip
+    ]
     below = sum(_below(r) for r in rows)
     title = titled(METRICS)
     says = say("metrics_says", below=whole(below), all=whole(len(rows)))
@@ -101,7 +149,8 @@ def _metric_lines(book: Book) -> Safe | None:
     edge = book.one(f"SELECT min(day) AS first, max(day) AS last FROM {METRICS}")
     days = Days.between(edge.first, edge.last)
     rows = book.rows(
-        f"SELECT metric, {days.column('day')} AS start, sum(checked_count)::BIGINT AS checked, sum(passed_count)::BIGINT AS passed "
+        f"SELECT metric, {days.column('day')} AS start, sum(checked_count)::BIGINT AS checked, "
+        "sum(passed_count)::BIGINT AS passed "
         f"FROM {METRICS} GROUP BY ALL"
     )
     sizes: dict[str, int] = defaultdict(int)
@@ -114,12 +163,20 @@ def _metric_lines(book: Book) -> Safe | None:
         for m, tone in zip(chosen, LINES, strict=False)
     ]
     title = say("metrics_over_time")
-    heads = [Head(column(METRICS, "day")), *(Head(label("quality_metric", m), "number") for m in chosen)]
+    heads = [Head(column(METRICS, "day")), *(num(label("quality_metric", m)) for m in chosen)]
     listed = [(n, *(percent(of.get((m, d))) for m in chosen)) for n, d in zip(days.names, days.starts, strict=True)]
     says = say("metrics_time_says", unit=days.said, first=days.names[0], last=days.names[-1])
     chart = lines(days.ticks, series, "metrics-over-time-says", top=100)
     key = legend((s.label, f"line-{s.tone}") for s in series)
-    return figure("metrics-over-time", title, says, chart, key=key, behind=table(heads, listed, title, "metric-days"), note=cut(len(chosen), len(sizes)))
+    return figure(
+        "metrics-over-time",
+        title,
+        says,
+        chart,
+        key=key,
+        behind=table(heads, listed, title, "metric-days"),
+        note=cut(len(chosen), len(sizes)),
+    )
 
 
 def _times_100(ratio: float | None) -> float | None:
@@ -127,17 +184,32 @@ def _times_100(ratio: float | None) -> float | None:
 
 
 def _checks(book: Book) -> Safe:
-    latest = f"(SELECT * FROM {CHECKS} QUALIFY row_number() OVER (PARTITION BY table_name, check_name ORDER BY checked_at DESC, rowid DESC) = 1)"
+    latest = (
+        f"(SELECT * FROM {CHECKS} "
+        "QUALIFY row_number() OVER (PARTITION BY table_name, check_name ORDER BY checked_at DESC, rowid DESC) = 1)"
+    )
     found = book.one(
         f"SELECT count(*) AS checks, count(*) FILTER (WHERE passed) AS held, count(DISTINCT table_name) AS tables FROM {latest}"
     )
     rows = book.rows(
-        f"SELECT *, count(*) OVER () AS all_rows FROM {latest} WHERE NOT passed ORDER BY severity, rows_failing DESC, table_name, check_name LIMIT {LISTED}"
+        f"SELECT *, count(*) OVER () AS all_rows FROM {latest} WHERE NOT passed "
+        f"ORDER BY severity, rows_failing DESC, table_name, check_name LIMIT {LISTED}"
     )
-    heads = [Head(column(CHECKS, "table_name")), Head(column(CHECKS, "check_name")), Head(column(CHECKS, "severity")),
-             Head(column(CHECKS, "rows_failing"), "number"), Head(column(CHECKS, "rows_checked"), "number")]  # fmt: skip
+    heads = [
+        Head(column(CHECKS, "table_name")),
+        Head(column(CHECKS, "check_name")),
+        Head(column(CHECKS, "severity")),
+        num(column(CHECKS, "rows_failing")),
+        num(column(CHECKS, "rows_checked")),
+    ]
     made = [
-        (titled(r.table_name), r.check_name.replace("_", " "), label("severity", {"warn": "warning"}.get(r.severity, r.severity)), whole(r.rows_failing), whole(r.rows_checked))
+        (
+            titled(r.table_name),
+            r.check_name.replace("_", " "),
+            label("severity", {"warn": "warning"}.get(r.severity, r.severity)),
+            whole(r.rows_failing),
+            whole(r.rows_checked),
+        )
         for r in rows
     ]
     title = titled(CHECKS)
@@ -154,49 +226,78 @@ def _files(book: Book) -> Safe:
         f"SELECT source, status, count(*) AS files, {sums} FROM {FILES} GROUP BY ALL "
         "ORDER BY rows_quarantined DESC, rows_read DESC, source, status"
     )
-    heads = [Head(column(FILES, "status")), Head(say("files"), "number"), *(Head(column(FILES, n), "number") for n in numbers)]
+    heads = [Head(column(FILES, "status")), num(say("files")), *(num(column(FILES, n)) for n in numbers)]
     made = [(label("file_status", r.status), whole(r.files), *(whole(getattr(r, n)) for n in numbers)) for r in rows]
     listed = [
-        (source(r.source), label("file_status", r.status), whole(r.files), *(whole(getattr(r, n)) for n in numbers)) for r in kinds[: LISTED * 2]
+        (source(r.source), label("file_status", r.status), whole(r.files), *(whole(getattr(r, n)) for n in numbers))
+        for r in kinds[: LISTED * 2]
     ]
     all_ = {name: sum(getattr(r, name) for r in rows) for name in ("files", *numbers)}
     of = {r.status: r.files for r in rows}
     title = titled(FILES)
-    says = say("files_says", files=whole(all_["files"]), loaded=whole(of.get("loaded", 0)), refused=whole(of.get("refused", 0)),
-               read=whole(all_["rows_read"]), accepted=whole(all_["rows_accepted"]), quarantined=whole(all_["rows_quarantined"]),
-               duplicate=whole(all_["rows_duplicate"]))  # fmt: skip
+    says = say(
+        "files_says",
+        files=whole(all_["files"]),
+        loaded=whole(of.get("loaded", 0)),
+        refused=whole(of.get("refused", 0)),
+        read=whole(all_["rows_read"]),
+        accepted=whole(all_["rows_accepted"]),
+        quarantined=whole(all_["rows_quarantined"]),
+        duplicate=whole(all_["rows_duplicate"]),
+    )
     behind = table([Head(column(FILES, "source")), *heads], listed, say("files_by_source"), "file-sources")
-    return figure("files", title, says, table(heads, made, title, "file-statuses"), behind=behind, note=cut(len(listed), len(kinds)))
+    return figure(
+        "files", title, says, table(heads, made, title, "file-statuses"), behind=behind, note=cut(len(listed), len(kinds))
+    )
 
 
 def _refused(book: Book) -> Safe | None:
     rows = book.rows(
-        f"SELECT path, status, reason, count(*) OVER () AS all_rows FROM {FILES} WHERE status IN ('refused', 'held') ORDER BY path, file_id LIMIT {LISTED}"
+        f"SELECT path, status, reason, count(*) OVER () AS all_rows FROM {FILES} WHERE status IN ('refused', 'held') "
+        f"ORDER BY path, file_id LIMIT {LISTED}"
     )
     if not rows:
         return None
     heads = [Head(column(FILES, "path")), Head(column(FILES, "status")), Head(column(FILES, "reason"), "long")]
     made = [(foreign(r.path), label("file_status", r.status), foreign(r.reason) or "–") for r in rows]
     title = say("refused_title")
-    return figure("refused", title, say("refused_says", count=whole(rows[0].all_rows)), table(heads, made, title, "refused-files"),
-                  note=cut(len(made), rows[0].all_rows))  # fmt: skip
+    return figure(
+        "refused",
+        title,
+        say("refused_says", count=whole(rows[0].all_rows)),
+        table(heads, made, title, "refused-files"),
+        note=cut(len(made), rows[0].all_rows),
+    )
 
 
 def _quarantine(book: Book) -> Safe:
     rows = book.rows(
-        f"SELECT reason, entity, field, count(*) AS rows, count(*) FILTER (WHERE released_at IS NULL) AS waiting FROM {QUARANTINE} "
+        "SELECT reason, entity, field, count(*) AS rows, count(*) FILTER (WHERE released_at IS NULL) AS waiting "
+        f"FROM {QUARANTINE} "
         "GROUP BY ALL ORDER BY waiting DESC, rows DESC, reason, entity, field"
     )
     title = titled(QUARANTINE)
     if not rows:
         return figure("quarantine", title, say("quarantine_none"))
-    heads = [Head(column(QUARANTINE, "reason")), Head(column(QUARANTINE, "entity")), Head(column(QUARANTINE, "field")), Head(say("rows"), "number"),
-             Head(say("rows_waiting"), "number"), Head("", "bar")]  # fmt: skip
+    heads = [
+        Head(column(QUARANTINE, "reason")),
+        Head(column(QUARANTINE, "entity")),
+        Head(column(QUARANTINE, "field")),
+        num(say("rows")),
+        num(say("rows_waiting")),
+        BAR,
+    ]
     made = [
-        (label("quarantine_reason", r.reason), _entity(r.entity), foreign(r.field) or "–", whole(r.rows), whole(r.waiting),
-         bar(r.waiting, max(x.waiting for x in rows), "warn"))
+        (
+            label("quarantine_reason", r.reason),
+            _entity(r.entity),
+            foreign(r.field) or "–",
+            whole(r.rows),
+            whole(r.waiting),
+            bar(r.waiting, max(x.waiting for x in rows), "warn"),
+        )
         for r in rows[:LISTED]
-    ]  # fmt: skip
+    ]
     says = say("quarantine_says", rows=whole(sum(r.rows for r in rows)), waiting=whole(sum(r.waiting for r in rows)))
     return figure("quarantine", title, says, table(heads, made, title, "quarantined"), note=cut(len(made), len(rows)))
 

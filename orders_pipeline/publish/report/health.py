@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import timedelta
 
 from orders_pipeline.publish.report.book import Book, Section
-from orders_pipeline.publish.report.charts import Head, Series, bar, cut, figure, legend, lines, table
+from orders_pipeline.publish.report.charts import BAR, Head, Series, bar, cut, figure, legend, lines, num, table
 from orders_pipeline.publish.report.markup import Safe, tag
 from orders_pipeline.publish.report.words import channel, column, component, day, label, percent, say, whole
 from orders_pipeline.publish.report.words import figure as number
@@ -29,22 +29,42 @@ def section(book: Book) -> Section | None:
 
 def _scores(book: Book) -> list[Safe]:
     rows = book.rows(
-        f"SELECT * FROM {DAILY} QUALIFY row_number() OVER (PARTITION BY channel, dimension ORDER BY is_scored DESC, day DESC) = 1 "
+        f"SELECT * FROM {DAILY} QUALIFY row_number() OVER (PARTITION BY channel, dimension "
+        "ORDER BY is_scored DESC, day DESC) = 1 "
         "ORDER BY dimension, score NULLS LAST, channel"
     )
     heads = [
-        Head(column(DAILY, "channel")), Head(column(DAILY, "dimension")), Head(column(DAILY, "day")), Head(column(DAILY, "score"), "number"),
-        Head("", "bar"), Head(column(DAILY, "band")), Head(say("interval"), "number"), Head(column(DAILY, "order_count"), "number"),
-    ]  # fmt: skip
+        Head(column(DAILY, "channel")),
+        Head(column(DAILY, "dimension")),
+        Head(column(DAILY, "day")),
+        num(column(DAILY, "score")),
+        BAR,
+        Head(column(DAILY, "band")),
+        num(say("interval")),
+        num(column(DAILY, "order_count")),
+    ]
     made = [
-        (channel(r.channel), label("health_dimension", r.dimension), day(r.day), number(r.score), bar(r.score, 100, TONES.get(r.band, "mute")),
-         label("health_band", r.band), f"{number(r.score_low)} – {number(r.score_high)}" if r.score_low is not None else "–", whole(r.order_count))
+        (
+            channel(r.channel),
+            label("health_dimension", r.dimension),
+            day(r.day),
+            number(r.score),
+            bar(r.score, 100, TONES.get(r.band, "mute")),
+            label("health_band", r.band),
+            f"{number(r.score_low)} – {number(r.score_high)}" if r.score_low is not None else "–",
+            whole(r.order_count),
+        )
         for r in rows[: LISTED * 2]
-    ]  # fmt: skip
+    ]
     scored = [r for r in rows if r.score is not None]
     title = titled(DAILY)
     says = (
-        say("scores_says", channel=channel(scored[0].channel), dimension=label("health_dimension", scored[0].dimension), score=number(scored[0].score))
+        say(
+            "scores_says",
+            channel=channel(scored[0].channel),
+            dimension=label("health_dimension", scored[0].dimension),
+            score=number(scored[0].score),
+        )
         if scored
         else say("scores_none")
     )
@@ -70,13 +90,20 @@ def _score_lines(book: Book, dimension: str) -> list[Safe]:
     series = [Series(channel(c), [of.get((c, d)) for d in days], tone) for c, tone in zip(chosen, LINES, strict=False)]
     name = f"scores-{dimension}".replace("_", "-")
     title = say("scores_over_time", dimension=label("health_dimension", dimension))
-    heads = [Head(column(DAILY, "day")), *(Head(channel(c), "number") for c in chosen)]
+    heads = [Head(column(DAILY, "day")), *(num(channel(c)) for c in chosen)]
     listed = [(day(d), *(number(of.get((c, d))) for c in chosen)) for d in days]
     says = say("scores_time_says", first=day(first), last=day(last), channels=whole(len(chosen)))
     return [
-        figure(name, title, says, lines([f"{d:%m-%d}" for d in days], series, f"{name}-says", top=100),
-               key=legend((s.label, f"line-{s.tone}") for s in series), behind=table(heads, listed, title), note=cut(len(chosen), len(counts)))
-    ]  # fmt: skip
+        figure(
+            name,
+            title,
+            says,
+            lines([f"{d:%m-%d}" for d in days], series, f"{name}-says", top=100),
+            key=legend((s.label, f"line-{s.tone}") for s in series),
+            behind=table(heads, listed, title),
+            note=cut(len(chosen), len(counts)),
+        )
+    ]
 
 
 def _points(book: Book) -> list[Safe]:
@@ -92,15 +119,30 @@ def _points(book: Book) -> list[Safe]:
     if not rows:
         return []
     heads = [
-        Head(column(PARTS, "component")), Head(column(PARTS, "channel")), Head(column(PARTS, "day")), Head(column(PARTS, "points_lost"), "number"),
-        Head("", "bar"), Head(column(PARTS, "value"), "number"), Head(column(PARTS, "target"), "number"), Head(column(PARTS, "floor"), "number"),
-        Head(column(PARTS, "sample_count"), "number"),
-    ]  # fmt: skip
+        Head(column(PARTS, "component")),
+        Head(column(PARTS, "channel")),
+        Head(column(PARTS, "day")),
+        num(column(PARTS, "points_lost")),
+        BAR,
+        num(column(PARTS, "value")),
+        num(column(PARTS, "target")),
+        num(column(PARTS, "floor")),
+        num(column(PARTS, "sample_count")),
+    ]
     made = [
-        (component(r.component), channel(r.channel), day(r.day), number(r.points_lost), bar(r.points_lost, float(rows[0].points_lost), "bad"),
-         number(r.value, 4), number(r.target, 4), number(r.floor, 4), whole(r.sample_count))
+        (
+            component(r.component),
+            channel(r.channel),
+            day(r.day),
+            number(r.points_lost),
+            bar(r.points_lost, float(rows[0].points_lost), "bad"),
+            number(r.value, 4),
+            number(r.target, 4),
+            number(r.floor, 4),
+            whole(r.sample_count),
+        )
         for r in rows
-    ]  # fmt: skip
+    ]
     title, top = say("points_lost"), rows[0]
     says = say("points_says", component=component(top.component), channel=channel(top.channel), points=number(top.points_lost))
     return [figure("points-lost", title, says, table(heads, made, title, "points"), note=cut(len(made), rows[0].all_rows))]
@@ -109,12 +151,22 @@ def _points(book: Book) -> list[Safe]:
 def _months(book: Book) -> list[Safe]:
     numbers = ("creation_success_ratio", "mean_settlement_hours", "abnormal_ratio", "score")
     rows = book.rows(f"SELECT *, count(*) OVER () AS all_rows FROM {MONTHLY} ORDER BY month DESC, channel LIMIT {LISTED * 2}")
-    heads = [Head(column(MONTHLY, "month")), Head(column(MONTHLY, "channel")), *(Head(column(MONTHLY, n), "number") for n in numbers)]
+    heads = [
+        Head(column(MONTHLY, "month")),
+        Head(column(MONTHLY, "channel")),
+        *(num(column(MONTHLY, n)) for n in numbers),
+    ]
     made = [
-        (day(r.month)[:7], channel(r.channel), percent(r.creation_success_ratio), number(r.mean_settlement_hours), percent(r.abnormal_ratio),
-         number(r.score))
+        (
+            day(r.month)[:7],
+            channel(r.channel),
+            percent(r.creation_success_ratio),
+            number(r.mean_settlement_hours),
+            percent(r.abnormal_ratio),
+            number(r.score),
+        )
         for r in rows
-    ]  # fmt: skip
+    ]
     title = titled(MONTHLY)
     says = say("months_says", month=day(rows[0].month)[:7])
     return [figure("channel-months", title, says, table(heads, made, title, "months"), note=cut(len(made), rows[0].all_rows))]
@@ -128,7 +180,7 @@ def _funnel(book: Book) -> list[Safe]:
     largest = max((r.orders for r in rows), default=0)
     if not largest:
         return []
-    heads = [Head(column(FUNNEL, "step")), Head(say("count"), "number"), Head(say("of_step_before"), "number"), Head("", "bar")]
+    heads = [Head(column(FUNNEL, "step")), num(say("count")), num(say("of_step_before")), BAR]
     before = [None, *(r.orders for r in rows[:-1])]
     made = [
         (label("funnel_step", r.step), whole(r.orders), percent(r.orders / b) if b else "–", bar(r.orders, largest, "a"))
@@ -149,15 +201,41 @@ def _problems(book: Book) -> list[Safe]:
         return []
     largest, total = max(of.values()), sum(of.values())
     names = sorted({p for p, _ in of}, key=lambda p: (-sum(v for (q, _), v in of.items() if q == p), p))
-    top = tag("tr", tag("th", column(PROBLEMS, "problem"), scope="col"), [tag("th", f"{h:02d}", scope="col", class_="n") for h in range(24)])
+    top = tag(
+        "tr",
+        tag("th", column(PROBLEMS, "problem"), scope="col"),
+        [tag("th", f"{h:02d}", scope="col", class_="n") for h in range(24)],
+    )
     body = [
-        tag("tr", tag("th", component(p), scope="row"), [
-            tag("td", whole(of[p, h]) if (p, h) in of else "·", class_=f"h{1 + min(5, int(6 * (of[p, h] / largest) ** 0.5 * 0.999)) if (p, h) in of else 0}")
-            for h in range(24)
-        ])
+        tag(
+            "tr",
+            tag("th", component(p), scope="row"),
+            [
+                tag(
+                    "td",
+                    whole(of[p, h]) if (p, h) in of else "·",
+                    class_=f"h{1 + min(5, int(6 * (of[p, h] / largest) ** 0.5 * 0.999)) if (p, h) in of else 0}",
+                )
+                for h in range(24)
+            ],
+        )
         for p in names
-    ]  # fmt: skip
-    grid = tag("table", tag("caption", titled(PROBLEMS), class_="unseen"), tag("thead", top), tag("tbody", body), class_="heat", id="problems")
+    ]
+    grid = tag(
+        "table",
+        tag("caption", titled(PROBLEMS), class_="unseen"),
+        tag("thead", top),
+        tag("tbody", body),
+        class_="heat",
+        id="problems",
+    )
     worst = max(of, key=lambda c: (of[c], c))
-    says = say("problems_says", total=whole(total), problem=component(worst[0]), hour=f"{worst[1]:02d}:00", count=whole(of[worst]), days=whole(REACH))
+    says = say(
+        "problems_says",
+        total=whole(total),
+        problem=component(worst[0]),
+        hour=f"{worst[1]:02d}:00",
+        count=whole(of[worst]),
+        days=whole(REACH),
+    )
     return [figure("problem-map", titled(PROBLEMS), says, tag("div", grid, class_="wide", tabindex="0"))]

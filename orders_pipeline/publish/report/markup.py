@@ -56,8 +56,8 @@ def _one(part: Any, within: str) -> str:
             return escape(_clean(part.en), quote=False)
         # SVG text knows no span.
         name = "tspan" if within == "text" else "span"
-        return f"<{name} lang=\"en\">{escape(_clean(part.en), quote=False)}</{name}>" + (
-            f"<{name} lang=\"zh\">{escape(_clean(part.zh), quote=False)}</{name}>"
+        return f'<{name} lang="en">{escape(_clean(part.en), quote=False)}</{name}>' + (
+            f'<{name} lang="zh">{escape(_clean(part.zh), quote=False)}</{name}>'
         )
     if isinstance(part, list | tuple):
         return html(*part, within=within)

@@ -7,10 +7,10 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from orders_pipeline.publish.report import data, health, match, promotions, stages, stock
+from orders_pipeline.publish.report import data, differences, health, match, promotions, stages, stock
 from orders_pipeline.publish.report.book import Book, Section
 from orders_pipeline.publish.report.markup import Both, Safe, html, tag
-from orders_pipeline.publish.report.words import money, moment, percent, say, whole
+from orders_pipeline.publish.report.words import moment, money, percent, say, whole
 
 FOLDER = Path(__file__).parent
 LANGUAGES = {"zh": "中文", "en": "English"}
@@ -18,8 +18,15 @@ LANGUAGES = {"zh": "中文", "en": "English"}
 
 def page(book: Book, language: str) -> str:
     """The whole report as one HTML text; the same tables give the same text."""
-    made = (match.overview(book), match.differences(book), stock.section(book), stages.section(book), health.section(book),
-            promotions.section(book), data.section(book))  # fmt: skip
+    made = (
+        match.section(book),
+        differences.section(book),
+        stock.section(book),
+        stages.section(book),
+        health.section(book),
+        promotions.section(book),
+        data.section(book),
+    )
     sections = [_glance(book), *(s for s in made if s)]
     style, script = ((FOLDER / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     title = say("title")
@@ -35,14 +42,23 @@ def page(book: Book, language: str) -> str:
     )
     switch = tag(
         "div",
-        [tag("button", name, type="button", data_language=code, aria_pressed=str(code == language).lower())
-         for code, name in LANGUAGES.items()],
-        class_="switch", role="group", aria_labelledby="language",
-    )  # fmt: skip
+        [
+            tag("button", name, type="button", data_language=code, aria_pressed=str(code == language).lower())
+            for code, name in LANGUAGES.items()
+        ],
+        class_="switch",
+        role="group",
+        aria_labelledby="language",
+    )
     body = tag(
         "body",
         tag("a", say("skip"), href="#now", class_="skip"),
-        tag("header", tag("div", tag("h1", title), tag("p", when)), tag("span", say("language"), id="language", class_="unseen"), switch),
+        tag(
+            "header",
+            tag("div", tag("h1", title), tag("p", when)),
+            tag("span", say("language"), id="language", class_="unseen"),
+            switch,
+        ),
         _contents(sections),
         tag("main", [_section(s) for s in sections]),
         tag("footer", tag("p", say("made_of", zone=book.zone.key))),
@@ -53,8 +69,12 @@ def page(book: Book, language: str) -> str:
 
 def _policy(style: str, script: str) -> str:
     """Nothing may be loaded from anywhere; of style and script only this file's own, by their hashes."""
-    sums = {name: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for name, text in (("style", style), ("script", script))}
-    return f"default-src 'none'; style-src 'sha256-{sums['style']}'; script-src 'sha256-{sums['script']}'; base-uri 'none'; form-action 'none'"
+    sums = {
+        name: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for name, text in (("style", style), ("script", script))
+    }
+    own = "; ".join(f"{name}-src 'sha256-{digest}'" for name, digest in sums.items())
+    return f"default-src 'none'; {own}; base-uri 'none'; form-action 'none'"
 
 
 def _contents(sections: Sequence[Section]) -> Safe:
@@ -64,7 +84,13 @@ def _contents(sections: Sequence[Section]) -> Safe:
 
 def _section(section: Section) -> Safe:
     heading = f"{section.name}-title"
-    return tag("section", tag("h2", section.title, id=heading), tag("div", html(*section.figures), class_="figures"), id=section.name, aria_labelledby=heading)
+    return tag(
+        "section",
+        tag("h2", section.title, id=heading),
+        tag("div", html(*section.figures), class_="figures"),
+        id=section.name,
+        aria_labelledby=heading,
+    )
 
 
 # ---- the tiles
@@ -78,10 +104,13 @@ def _glance(book: Book) -> Section:
     )
     tiles = [
         _tile(say("tile_orders"), whole(orders.orders), say("tile_channels", count=whole(orders.channels))),
-        _tile(say("tile_matched"), percent(matched.matched / matched.all_rows if matched.all_rows else None),
-              say("tile_matched_of", count=whole(matched.matched), all=whole(matched.all_rows))),
+        _tile(
+            say("tile_matched"),
+            percent(matched.matched / matched.all_rows if matched.all_rows else None),
+            say("tile_matched_of", count=whole(matched.matched), all=whole(matched.all_rows)),
+        ),
         _open(book),
-    ]  # fmt: skip
+    ]
     if book.has("fulfilment.order_stages"):
         late = book.one(
             f"SELECT count(DISTINCT order_guid) AS orders, count(DISTINCT order_guid) FILTER (WHERE level = 'suspended') AS out "
@@ -89,11 +118,19 @@ def _glance(book: Book) -> Section:
         )
         tiles.append(_tile(say("tile_late"), whole(late.orders), say("tile_late_of", count=whole(late.out))))
     if book.has(stock.ATP):
-        found = book.one(f"SELECT count(*) AS places, count(*) FILTER (WHERE oversold_qty > 0) AS oversold FROM {stock.ATP} WHERE {stock.KNOWN}")
+        found = book.one(
+            f"SELECT count(*) AS places, count(*) FILTER (WHERE oversold_qty > 0) AS oversold FROM {stock.ATP} "
+            f"WHERE {stock.KNOWN}"
+        )
         tiles.append(_tile(say("tile_oversold"), whole(found.oversold), say("tile_oversold_of", all=whole(found.places))))
-    standing = book.one(
-        f"SELECT count(*) AS standing, count(*) FILTER (WHERE severity = 'critical') AS critical FROM {data.ALERTS} WHERE cleared_at IS NULL"
-    ) if book.has(data.ALERTS) else None  # fmt: skip
+    standing = (
+        book.one(
+            f"SELECT count(*) AS standing, count(*) FILTER (WHERE severity = 'critical') AS critical FROM {data.ALERTS} "
+            "WHERE cleared_at IS NULL"
+        )
+        if book.has(data.ALERTS)
+        else None
+    )
     if standing:
         tiles.append(_tile(say("tile_alerts"), whole(standing.standing), say("tile_alerts_of", count=whole(standing.critical))))
     shown = data.alerts(book)
@@ -102,8 +139,8 @@ def _glance(book: Book) -> Section:
 
 def _open(book: Book) -> Safe:
     rows = book.rows(
-        f"SELECT currency, count(*) AS orders, coalesce(sum(abs(amount_diff)), 0) AS amount FROM {match.EXCEPTIONS} "
-        f"WHERE state IN {match.OPEN} GROUP BY ALL ORDER BY orders DESC, currency"
+        f"SELECT currency, count(*) AS orders, coalesce(sum(abs(amount_diff)), 0) AS amount FROM {differences.EXCEPTIONS} "
+        f"WHERE state IN {differences.OPEN} GROUP BY ALL ORDER BY orders DESC, currency"
     )
     stake = [r for r in rows if r.currency and r.amount]
     under = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orders_pipeline.publish.report.book import Book, Section
-from orders_pipeline.publish.report.charts import Head, Series, bar, cut, figure, legend, lines, table
+from orders_pipeline.publish.report.charts import BAR, Head, Series, bar, cut, figure, legend, lines, num, table
 from orders_pipeline.publish.report.markup import Safe, foreign, tag
 from orders_pipeline.publish.report.words import column, day, label, money, percent, say, whole
 from orders_pipeline.publish.report.words import figure as number
@@ -14,9 +14,13 @@ from orders_pipeline.publish.report.words import table as titled
 NAME, DAILY = "promotions.attribution", "promotions.attribution_daily"
 #: The parts that add up to the observed GMV, with their colours.
 PARTS = {
-    "natural_amount": "mute", "repurchase_amount": "fair", "competitor_amount": "odd", "cannibalised_amount": "warn",
-    "pulled_forward_amount": "wait", "incremental_amount": "good",
-}  # fmt: skip
+    "natural_amount": "mute",
+    "repurchase_amount": "fair",
+    "competitor_amount": "odd",
+    "cannibalised_amount": "warn",
+    "pulled_forward_amount": "wait",
+    "incremental_amount": "good",
+}
 LISTED, DRAWN = 50, 6
 #: Days before and after a promotion that its picture shows.
 AROUND = 21
@@ -32,19 +36,40 @@ def section(book: Book) -> Section | None:
 
 
 def _all(rows: list[Any]) -> Safe:
-    names = ("promotion_id", "status", "reason", "observed_gmv_amount", "incremental_amount", "incremental_low_amount",
-             "incremental_high_amount", "verdict", "discount_cost_amount", "roi_ratio")  # fmt: skip
+    names = (
+        "promotion_id",
+        "status",
+        "reason",
+        "observed_gmv_amount",
+        "incremental_amount",
+        "incremental_low_amount",
+        "incremental_high_amount",
+        "verdict",
+        "discount_cost_amount",
+        "roi_ratio",
+    )
     heads = [Head(column(NAME, n), "number" if n.endswith(("_amount", "_ratio")) else "text") for n in names]
     made = [
-        (foreign(r.promotion_id), label("attribution_status", r.status), label("attribution_reason", r.reason), money(r.observed_gmv_amount),
-         money(r.incremental_amount), money(r.incremental_low_amount), money(r.incremental_high_amount),
-         label("attribution_verdict", r.verdict), money(r.discount_cost_amount), number(r.roi_ratio, 2))
+        (
+            foreign(r.promotion_id),
+            label("attribution_status", r.status),
+            label("attribution_reason", r.reason),
+            money(r.observed_gmv_amount),
+            money(r.incremental_amount),
+            money(r.incremental_low_amount),
+            money(r.incremental_high_amount),
+            label("attribution_verdict", r.verdict),
+            money(r.discount_cost_amount),
+            number(r.roi_ratio, 2),
+        )
         for r in rows[:LISTED]
-    ]  # fmt: skip
+    ]
     told = [r for r in rows if r.incremental_amount is not None]
     positive = sum(r.verdict == "positive" for r in told)
     says = say("promotions_says", all=whole(len(rows)), told=whole(len(told)), positive=whole(positive))
-    return figure("promotion-list", titled(NAME), says, table(heads, made, titled(NAME), "promotion-rows"), note=cut(len(made), len(rows)))
+    return figure(
+        "promotion-list", titled(NAME), says, table(heads, made, titled(NAME), "promotion-rows"), note=cut(len(made), len(rows))
+    )
 
 
 def _one(book: Book, row: Any, place: int) -> Safe:
@@ -56,17 +81,34 @@ def _one(book: Book, row: Any, place: int) -> Safe:
         at += float(getattr(row, part) or 0)
         edges.append(at)
     low, width = min(edges), max(edges) - min(edges) or 1.0
-    heads = [Head(say("part")), Head(say("amount"), "number"), Head(say("of_observed"), "number"), Head("", "bar")]
+    heads = [Head(say("part")), num(say("amount")), num(say("of_observed")), BAR]
     observed = float(row.observed_gmv_amount) or None
     made = [
-        (column(NAME, p), money(v), percent(float(v or 0) / observed) if observed and float(v or 0) > 0 else "–",
-         bar(v, width, PARTS[p], start - low))
+        (
+            column(NAME, p),
+            money(v),
+            percent(float(v or 0) / observed) if observed and float(v or 0) > 0 else "–",
+            bar(v, width, PARTS[p], start - low),
+        )
         for p, start, v in bars
-    ]  # fmt: skip
-    made.append((column(NAME, "observed_gmv_amount"), money(row.observed_gmv_amount), "100.0%", bar(row.observed_gmv_amount, width, "line", -low)))
+    ]
+    made.append(
+        (
+            column(NAME, "observed_gmv_amount"),
+            money(row.observed_gmv_amount),
+            "100.0%",
+            bar(row.observed_gmv_amount, width, "line", -low),
+        )
+    )
     title = say("promotion_title", promotion=row.promotion_id)
-    says = say("promotion_says", observed=money(row.observed_gmv_amount), added=money(row.incremental_amount), low=money(row.incremental_low_amount),
-               high=money(row.incremental_high_amount), verdict=label("attribution_verdict", row.verdict))  # fmt: skip
+    says = say(
+        "promotion_says",
+        observed=money(row.observed_gmv_amount),
+        added=money(row.incremental_amount),
+        low=money(row.incremental_low_amount),
+        high=money(row.incremental_high_amount),
+        verdict=label("attribution_verdict", row.verdict),
+    )
     parts = table(heads, made, title, f"{name}-parts")
     return figure(name, title, says, parts, *_daily(book, row, name))
 
@@ -83,8 +125,14 @@ def _daily(book: Book, row: Any, name: str) -> list[Safe]:
     if not days:
         return []
     known = [d.counterfactual_amount is not None and d.standard_error_amount is not None for d in days]
-    low = [float(d.counterfactual_amount) - 1.96 * float(d.standard_error_amount) if k else None for d, k in zip(days, known, strict=True)]
-    high = [float(d.counterfactual_amount) + 1.96 * float(d.standard_error_amount) if k else None for d, k in zip(days, known, strict=True)]
+    low = [
+        float(d.counterfactual_amount) - 1.96 * float(d.standard_error_amount) if k else None
+        for d, k in zip(days, known, strict=True)
+    ]
+    high = [
+        float(d.counterfactual_amount) + 1.96 * float(d.standard_error_amount) if k else None
+        for d, k in zip(days, known, strict=True)
+    ]
     series = [
         Series(column(DAILY, "observed_amount"), [d.observed_amount for d in days], "a"),
         Series(column(DAILY, "counterfactual_amount"), [d.counterfactual_amount for d in days], "warn"),
@@ -94,7 +142,13 @@ def _daily(book: Book, row: Any, name: str) -> list[Safe]:
     names = ("day", "observed_amount", "counterfactual_amount", "standard_error_amount", "masked_reason")
     heads = [Head(column(DAILY, n), "number" if n.endswith("_amount") else "text") for n in names]
     listed = [
-        (day(d.day), money(d.observed_amount), money(d.counterfactual_amount), money(d.standard_error_amount), label("masked_reason", d.masked_reason))
+        (
+            day(d.day),
+            money(d.observed_amount),
+            money(d.counterfactual_amount),
+            money(d.standard_error_amount),
+            label("masked_reason", d.masked_reason),
+        )
         for d in days
     ]
     spent = [d.day for d, i in zip(days, inside, strict=True) if i]

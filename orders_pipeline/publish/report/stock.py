@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orders_pipeline.publish.report.book import Book, Days, Section
-from orders_pipeline.publish.report.charts import Head, Series, bar, columns, cut, figure, table
+from orders_pipeline.publish.report.charts import BAR, Head, Series, bar, columns, cut, figure, num, table
 from orders_pipeline.publish.report.markup import Safe, foreign
 from orders_pipeline.publish.report.words import channel, column, day, label, moment, percent, quantity, say, span, whole
 from orders_pipeline.publish.report.words import table as titled
@@ -27,8 +27,10 @@ def _risks(book: Book) -> Safe:
         f"SELECT count(*) AS places, count(DISTINCT sku) AS skus, count(*) FILTER (WHERE oversold_qty > 0) AS oversold, "
         "count(*) FILTER (WHERE oversold_qty = 0 AND safety_breach_qty > 0) AS below_safety, "
         "count(*) FILTER (WHERE atp_qty <= 0 AND oversold_qty = 0 AND safety_breach_qty = 0) AS empty, "
-        "count(*) FILTER (WHERE is_stale) AS stale, count(*) FILTER (WHERE is_stale IS FALSE) AS fresh, max(age_seconds) AS oldest, "
-        "coalesce(sum(oversold_qty), 0) AS oversold_qty, coalesce(sum(safety_breach_qty) FILTER (WHERE oversold_qty = 0), 0) AS breach_qty "
+        "count(*) FILTER (WHERE is_stale) AS stale, count(*) FILTER (WHERE is_stale IS FALSE) AS fresh, "
+        "max(age_seconds) AS oldest, "
+        "coalesce(sum(oversold_qty), 0) AS oversold_qty, "
+        "coalesce(sum(safety_breach_qty) FILTER (WHERE oversold_qty = 0), 0) AS breach_qty "
         f"FROM {ATP} WHERE {KNOWN}"
     )
     kinds = (
@@ -37,12 +39,26 @@ def _risks(book: Book) -> Safe:
         ("risk_empty", found.empty, "mute", None),
         ("risk_stale", found.stale, "wait", None),
     )
-    heads = [Head(say("risk")), Head(say("places"), "number"), Head(say("share"), "number"), Head("", "bar"), Head(say("pieces"), "number")]
+    heads = [
+        Head(say("risk")),
+        num(say("places")),
+        num(say("share")),
+        BAR,
+        num(say("pieces")),
+    ]
     rows = [
-        (say(name), whole(count), percent(count / found.places if found.places else None), bar(count, found.places, tone), quantity(pieces))
+        (
+            say(name),
+            whole(count),
+            percent(count / found.places if found.places else None),
+            bar(count, found.places, tone),
+            quantity(pieces),
+        )
         for name, count, tone, pieces in kinds
     ]
-    says = say("risks_says", places=whole(found.places), skus=whole(found.skus), oversold=whole(found.oversold), stale=whole(found.stale))
+    says = say(
+        "risks_says", places=whole(found.places), skus=whole(found.skus), oversold=whole(found.oversold), stale=whole(found.stale)
+    )
     title = say("risks")
     return figure("stock-risks", title, says, table(heads, rows, title, "risks"), note=say("risks_note", age=span(found.oldest)))
 
@@ -61,18 +77,28 @@ def _ahead(book: Book) -> Safe | None:
             UNION ALL
             SELECT day, atp_signed_qty, receipts_qty, demand_qty FROM spread WHERE days > 1
         )
-        SELECT day, count(*) FILTER (WHERE atp_signed_qty < 0) AS short, coalesce(sum(-atp_signed_qty) FILTER (WHERE atp_signed_qty < 0), 0) AS pieces,
+        SELECT day, count(*) FILTER (WHERE atp_signed_qty < 0) AS short,
+            coalesce(sum(-atp_signed_qty) FILTER (WHERE atp_signed_qty < 0), 0) AS pieces,
             coalesce(sum(receipts_qty), 0) AS receipts, coalesce(sum(demand_qty), 0) AS demand
         FROM held GROUP BY day ORDER BY day
         """
     )[:62]
     days = Days("day", tuple(r.day for r in rows))
     series = Series(say("places_short"), [r.short for r in rows], "bad")
-    heads = [Head(column(BY_DAY, "day")), *(Head(say(w), "number") for w in ("places_short", "pieces_short", "receipts", "demand"))]
+    heads = [
+        Head(column(BY_DAY, "day")),
+        *(num(say(w)) for w in ("places_short", "pieces_short", "receipts", "demand")),
+    ]
     listed = [(day(r.day), whole(r.short), quantity(r.pieces), quantity(r.receipts), quantity(r.demand)) for r in rows]
     title = say("stock_ahead")
     first, last = rows[0], rows[-1]
-    says = say("ahead_says", now=whole(first.short), last=whole(last.short), day=day(last.day), receipts=quantity(sum(r.receipts for r in rows)))
+    says = say(
+        "ahead_says",
+        now=whole(first.short),
+        last=whole(last.short),
+        day=day(last.day),
+        receipts=quantity(sum(r.receipts for r in rows)),
+    )
     chart = columns(days.ticks, [series], "stock-ahead-says")
     return figure("stock-ahead", title, says, chart, behind=table(heads, listed, title, "ahead"))
 
@@ -86,13 +112,30 @@ def _worst(book: Book) -> Safe | None:
     )
     if not rows:
         return None
-    numbers = ("oversold_qty", "safety_breach_qty", "atp_signed_qty", "sellable_qty", "reserved_qty", "held_qty", "safety_stock_qty")
+    numbers = (
+        "oversold_qty",
+        "safety_breach_qty",
+        "atp_signed_qty",
+        "sellable_qty",
+        "reserved_qty",
+        "held_qty",
+        "safety_stock_qty",
+    )
     heads = [
-        Head(column(ATP, "sku")), Head(column("orders.products", "title"), "long"), Head(column(ATP, "warehouse_id")),
-        *(Head(column(ATP, n), "number") for n in numbers), Head(column(ATP, "last_event_at")),
-    ]  # fmt: skip
+        Head(column(ATP, "sku")),
+        Head(column("orders.products", "title"), "long"),
+        Head(column(ATP, "warehouse_id")),
+        *(num(column(ATP, n)) for n in numbers),
+        Head(column(ATP, "last_event_at")),
+    ]
     made = [
-        (foreign(r.sku), foreign(_short(r.title)) or "–", foreign(r.warehouse_id), *(quantity(getattr(r, n)) for n in numbers), moment(r.last_event_at, book.zone))
+        (
+            foreign(r.sku),
+            foreign(_short(r.title)) or "–",
+            foreign(r.warehouse_id),
+            *(quantity(getattr(r, n)) for n in numbers),
+            moment(r.last_event_at, book.zone),
+        )
         for r in rows
     ]
     title = say("stock_worst")
@@ -107,23 +150,35 @@ def _short(text: str | None) -> str | None:
 def _oversells(book: Book) -> Safe | None:
     if not book.has(OVERSELLS):
         return None
-    edge = book.one(f"SELECT min(day) AS first, max(day) AS last, count(*) AS rows, count(DISTINCT order_guid) AS orders FROM {OVERSELLS}")
+    edge = book.one(
+        f"SELECT min(day) AS first, max(day) AS last, count(*) AS rows, count(DISTINCT order_guid) AS orders FROM {OVERSELLS}"
+    )
     days = Days.between(edge.first, edge.last)
     per = {
         r.start: r.orders
-        for r in book.rows(f"SELECT {days.column('day')} AS start, count(DISTINCT order_guid) AS orders FROM {OVERSELLS} GROUP BY ALL")
+        for r in book.rows(
+            f"SELECT {days.column('day')} AS start, count(DISTINCT order_guid) AS orders FROM {OVERSELLS} GROUP BY ALL"
+        )
     }
     causes = book.rows(
         f"SELECT cause, channel, count(DISTINCT order_guid) AS orders, coalesce(sum(short_qty), 0) AS pieces FROM {OVERSELLS} "
         "GROUP BY ALL ORDER BY orders DESC, cause, channel"
     )
-    heads = [Head(column(OVERSELLS, "cause")), Head(column(OVERSELLS, "channel")), Head(say("orders"), "number"),
-             Head(column(OVERSELLS, "short_qty"), "number")]  # fmt: skip
-    listed = [(label("oversell_cause", r.cause), channel(r.channel), whole(r.orders), quantity(r.pieces)) for r in causes[:LISTED]]
+    heads = [
+        Head(column(OVERSELLS, "cause")),
+        Head(column(OVERSELLS, "channel")),
+        num(say("orders")),
+        num(column(OVERSELLS, "short_qty")),
+    ]
+    listed = [
+        (label("oversell_cause", r.cause), channel(r.channel), whole(r.orders), quantity(r.pieces)) for r in causes[:LISTED]
+    ]
     title = titled(OVERSELLS)
     says = say("oversells_says", orders=whole(edge.orders), cause=label("oversell_cause", causes[0].cause), unit=days.said)
     chart = columns(days.ticks, [Series(say("orders"), [per.get(d, 0) for d in days.starts], "bad")], "oversells-says")
-    return figure("oversells", title, says, chart, behind=table(heads, listed, title, "oversell-causes"), note=cut(len(listed), len(causes)))
+    return figure(
+        "oversells", title, says, chart, behind=table(heads, listed, title, "oversell-causes"), note=cut(len(listed), len(causes))
+    )
 
 
 def _reorder(book: Book) -> Safe | None:
@@ -136,7 +191,11 @@ def _reorder(book: Book) -> Safe | None:
     )
     if not rows:
         return None
-    heads = [Head(column(REORDER, "sku")), Head(column(REORDER, "warehouse_id")), *(Head(column(REORDER, n), "number") for n in numbers)]
+    heads = [
+        Head(column(REORDER, "sku")),
+        Head(column(REORDER, "warehouse_id")),
+        *(num(column(REORDER, n)) for n in numbers),
+    ]
     made = [(foreign(r.sku), foreign(r.warehouse_id), *(quantity(getattr(r, n)) for n in numbers)) for r in rows]
     title = titled(REORDER)
     says = say("reorder_says", count=whole(rows[0].all_rows))
