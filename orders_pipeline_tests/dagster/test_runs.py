@@ -18,6 +18,7 @@ from orders_pipeline.kernel.checks import Check
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.orchestration.lists import SHIPPING_LISTS, WEEKLY_REVIEW
 from orders_pipeline.kernel.orchestration.metadata import asset_key, source_tables
+from orders_pipeline.kernel.orchestration.report import REPORT
 from orders_pipeline.kernel.orchestration.resources import HOLDER_TAG, in_use
 from orders_pipeline.publish.publisher import HISTORY
 from orders_pipeline_tests.dagster.conftest import AS_OF, land_orders, order
@@ -234,7 +235,7 @@ def test_two_runs_at_once_both_succeed(small_home: Home) -> None:
     assert order_numbers(small_home) == ["A1", "A2", "A3"]
 
 
-def test_the_morning_job_writes_the_lists_that_are_not_there_yet(home: Home, execute: Execute) -> None:
+def test_the_morning_job_writes_the_report_and_the_lists_that_are_not_there_yet(home: Home, execute: Execute) -> None:
     land_orders(home, "orders.csv", "A1", "A2")
     shipments = [
         {"warehouse_id": "W1", "outbound_id": f"O-{n}", "channel": "taobao", "shop_id": "main", "channel_order_id": n, "sku": "S1", "quantity": "1",
@@ -242,8 +243,9 @@ def test_the_morning_job_writes_the_lists_that_are_not_there_yet(home: Home, exe
     ]  # fmt: skip
     land_file(home, "shipments.csv", shipments)
     pipeline.run(home, datetime.fromisoformat(AS_OF))
-    result = execute("morning_lists", asset_selection=[SHIPPING_LISTS])
+    result = execute("morning_lists", asset_selection=[SHIPPING_LISTS, REPORT])
     assert result.success
+    assert "A1" in (home.published / "report.html").read_text(encoding="utf-8")
     found = sorted(p.relative_to(home.published).as_posix() for p in (home.published / "lists").rglob("*") if p.is_file())
     assert found == ["lists/2026-02-20/W1.csv", "lists/2026-02-20/W1.xlsx"]
     again = execute("reconcile", asset_selection=[SHIPPING_LISTS])

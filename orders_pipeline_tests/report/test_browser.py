@@ -77,15 +77,17 @@ def test_the_first_tab_leads_past_the_contents(page: Page, report: Path) -> None
     assert page.run("document.activeElement.className") == "skip"
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark"), (1280, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 def test_axe_finds_nothing_serious(page: Page, report: Path, axe: str, width: int, scheme: str) -> None:
     page.open(report, width, scheme=scheme)
     page.run("document.querySelectorAll('details').forEach((d) => { d.open = true })")
     page.run(f"{axe};0")
-    found = page.run("axe.run(document, {resultTypes: ['violations']}).then((r) => r.violations.map((v) => "
-                     "[v.impact, v.id, v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200) + ' ' + n.failureSummary)]))")  # fmt: skip
+    looked, found = page.run(
+        "axe.run(document, {resultTypes: ['violations']}).then((r) => [r.passes.map((p) => p.id), r.violations.map((v) => "
+        "[v.impact, v.id, v.nodes.slice(0, 3).map((n) => n.html.slice(0, 200) + ' ' + n.failureSummary)])])"
+    )
     assert [f for f in found if f[0] in ("serious", "critical")] == []
-    assert page.run("axe.run(document, {runOnly: ['color-contrast']}).then((r) => r.passes.length)"), "axe has looked at the page"
+    assert {"color-contrast", "svg-img-alt", "button-name", "scope-attr-valid"} <= set(looked), "axe has looked at the page"
 
 
 def test_it_prints_without_its_controls(page: Page, report: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from orders_pipeline import cli
 
 READING = (
-    "alerts", "exceptions list", "lists", "products suggest", "explain 123", "explain sku:A", "promise --sku A --quantity 1",
+    "alerts", "report", "exceptions list", "lists", "products suggest", "explain 123", "explain sku:A", "promise --sku A --quantity 1",
     "close 2026-01 --check", "quarantine list", "files", "channel check",
 )  # fmt: skip
 
