@@ -98,7 +98,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, options: argparse.Namespace) 
     create_raw_tables(connection, dictionary)
     connection.execute(STATE)
     create_reference_tables(connection, dictionary, SETTINGS)
-    refresh(connection, [m for m in pipeline.models() if m.room != "inventory" and not inputs_of(m) & {"inventory"}], AS_OF, full=True)
+    refresh(connection, models_before_stock(), AS_OF, full=True)
     keys = f"""SELECT 'SKU' || lpad(CAST(s AS VARCHAR), 6, '0') AS sku, 'W' || n AS warehouse_id, s, n
         FROM range({options.skus}) AS a(s), range({options.nodes}) AS b(n)"""
     file = "guid_of('bench') AS file_id, TIMESTAMPTZ '2026-02-28 16:00:00+00' AS exported_at, 'bench' AS source"
@@ -122,9 +122,16 @@ def prepare(connection: duckdb.DuckDBPyConnection, options: argparse.Namespace) 
     connection.execute("CHECKPOINT")
 
 
-def inputs_of(model: Model) -> set[str]:
-    """The rooms a model reads."""
-    return {name.split(".")[0] for name in model.after}
+def models_before_stock() -> list[Model]:
+    """The models of the other rooms that read nothing of the stock, not even by way of another one."""
+    later = {m.name for m in stock_models()}
+    before = []
+    for model in pipeline.models():
+        if model.name in later or model.after & later:
+            later.add(model.name)
+        else:
+            before.append(model)
+    return before
 
 
 def run_bare(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> None:

@@ -94,7 +94,10 @@ monthly AS (
         ON
             i.is_still_open OR n.day_number = 0
             OR coalesce(add_calendar_months(i.start_month, n.day_number) <= i.settled_month, FALSE)
-    WHERE add_calendar_months(i.start_month, n.day_number) <= i.this_month
+    WHERE
+        add_calendar_months(i.start_month, n.day_number) <= i.this_month
+        -- Settled in a month that is closed: that month shows it, and none after it.
+        AND (i.is_carried OR i.is_still_open OR coalesce(i.settled_month >= i.start_month, TRUE))
 ),
 
 moved AS (

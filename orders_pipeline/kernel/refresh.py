@@ -20,7 +20,7 @@ from sqlglot import exp
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.models import WHOLE, Model
 from orders_pipeline.kernel.settings import Settings
-from orders_pipeline.kernel.through import select_of
+from orders_pipeline.kernel.through import mark_of, select_made, select_of
 from orders_pipeline.kernel.warehouse import columns_of, table_exists, transaction
 
 #: When more than this share of a kind's keys is touched, replacing them one by one costs more than building anew.
@@ -31,6 +31,7 @@ CREATE SCHEMA IF NOT EXISTS kernel;
 CREATE TABLE IF NOT EXISTS kernel.touched (kind VARCHAR, key UUID, batch BIGINT);
 CREATE TABLE IF NOT EXISTS kernel.consumers (
     consumer VARCHAR, batch BIGINT, fingerprint VARCHAR, as_of TIMESTAMPTZ, rebuilt BIGINT);
+CREATE TABLE IF NOT EXISTS kernel.given (consumer VARCHAR, mark VARCHAR);
 CREATE SEQUENCE IF NOT EXISTS kernel.batches;
 """
 
@@ -113,7 +114,7 @@ class Refresher:
         if model.refresh == WHOLE:
             # A table refreshed whole that looks at the clock (`changes at: always`) ages with every new as_of.
             aged = model.clock is not None and as_of != self.as_of
-            return self._whole(model) if aged or self._inputs_changed(model, batch) else self._current(model)
+            return self._whole(model, is_stale=False) if aged or self._inputs_changed(model, batch) else self._current(model)
         self._touch_by_clock(model, as_of)
         self._spread(model, batch)
         keys = self._one("SELECT count(DISTINCT key) FROM kernel.touched WHERE kind = ? AND batch > ?", [model.refresh, batch])
@@ -138,8 +139,23 @@ class Refresher:
         self._advance(model)
         return Refreshed(model, "current", self.row_count(model))
 
-    def _whole(self, model: Model) -> Refreshed:
-        return self.replace(model, select_of(self.connection, model, sql.render(self._bound(model))))
+    def _whole(self, model: Model, is_stale: bool = True) -> Refreshed:
+        """Make a table anew. One made by a function, and not stale for another reason, stays where the function would get the
+        rows it was made of."""
+        statement = sql.render(self._bound(model))
+        if model.through is None or model.refresh != WHOLE:
+            return self.replace(model, select_of(self.connection, model, statement))
+        rows = self.connection.sql(statement).to_arrow_table()
+        given = [model.name, mark_of(self.connection, rows)]
+        same = "SELECT count(*) FROM kernel.given WHERE consumer = ? AND mark = ?"
+        if not is_stale and self._one(same, given):
+            return self._current(model)
+        with transaction(self.connection):
+            self.connection.execute("DELETE FROM kernel.given WHERE consumer = ?", given[:1])
+        done = self.replace(model, select_made(self.connection, model, rows))
+        with transaction(self.connection):
+            self.connection.execute("INSERT INTO kernel.given VALUES (?, ?)", given)
+        return done
 
     def replace(self, model: Model, statement: str) -> Refreshed:
         """Make a model's table anew from a SELECT: its own, or one over what another engine has made of the model."""

@@ -6,7 +6,8 @@
 The function takes a `pyarrow.Table` and returns one with the columns named (any order); it sees nothing else, so that what it
 needs of the clock or the thresholds stands in the SELECT. Guids come as dashed text, times in UTC. Everything around it
 (scope, order, checks, both engines) is that of any other model. Of a table refreshed by key the function gets the rows of
-the touched keys only, and must treat each key by itself.
+the touched keys only, and must treat each key by itself. Of a table made whole it is not asked again while its rows are the
+same: a long calculation does not run because of an event it has nothing to do with.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from orders_pipeline.kernel.sqltext import quote
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_RESULT = "through_result"
+_RESULT, _GIVEN = "through_result", "through_given"
 
 
 def select_of(connection: duckdb.DuckDBPyConnection, model: Model, statement: str) -> str:
@@ -33,9 +34,23 @@ def select_of(connection: duckdb.DuckDBPyConnection, model: Model, statement: st
     """
     if model.through is None:
         return statement
-    rows = connection.sql(statement).to_arrow_table()
+    return select_made(connection, model, connection.sql(statement).to_arrow_table())
+
+
+def select_made(connection: duckdb.DuckDBPyConnection, model: Model, rows: pa.Table) -> str:
+    """The same for rows that have been read already."""
     connection.register(_RESULT, apply(model, rows))
     return typed(model, _RESULT)
+
+
+def mark_of(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> str:
+    """Changes with any row, not with their order."""
+    connection.register(_GIVEN, rows)
+    try:
+        count, total = connection.execute(f"SELECT count(*), sum(hash(given)) FROM {_GIVEN} AS given").fetchall()[0]
+    finally:
+        connection.unregister(_GIVEN)
+    return f"{count}:{total}"
 
 
 def apply(model: Model, rows: pa.Table) -> pa.Table:

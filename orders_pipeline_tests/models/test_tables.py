@@ -7,6 +7,7 @@ columns that matter. Our identifiers (`order_guid`, `file_id` …) are written a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from orders_pipeline.ingest.raw import create_raw_tables
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.clock import parse_as_of
 from orders_pipeline.kernel.macros import macro_statements
+from orders_pipeline.kernel.models import Model
 from orders_pipeline.kernel.refresh import STATE, Refresher
 from orders_pipeline.kernel.settings import Settings, declared_thresholds
 from orders_pipeline.kernel.sqltext import quote
@@ -47,6 +49,12 @@ DEFAULTS = Settings({name: threshold.value for name, threshold in declared_thres
 
 @pytest.fixture(scope="module")
 def warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
+    with empty_warehouse() as connection:
+        yield connection
+
+
+@contextmanager
+def empty_warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
     """Every table there is, empty, with its types."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -88,8 +96,13 @@ def give(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mappi
 def test_given_rows_make_the_expected_rows(
     warehouse: duckdb.DuckDBPyConnection, name: str, case: dict[str, Any]
 ) -> None:
-    model = next(m for m in pipeline.models() if m.name == name)
-    as_of = parse_as_of(str(case.get("as_of", AS_OF)))
+    made, expected = outcome(warehouse, next(m for m in pipeline.models() if m.name == name), case)
+    assert made == expected
+
+
+def outcome(warehouse: duckdb.DuckDBPyConnection, model: Model, case: Mapping[str, Any]) -> tuple[list[tuple], list[tuple]]:
+    """The rows a model makes of what a case gives, and those the case expects, in the columns that matter; both in one order."""
+    name, as_of = model.name, parse_as_of(str(case.get("as_of", AS_OF)))
     warehouse.execute("BEGIN TRANSACTION")
     try:
         for table, rows in case["given"].items():
@@ -102,7 +115,7 @@ def test_given_rows_make_the_expected_rows(
         expected = [tuple(typed(warehouse, row.get(c), types[c]) for c in columns) for row in case["expect"]]
     finally:
         warehouse.execute("ROLLBACK")
-    assert sorted(made, key=repr) == sorted(expected, key=repr)
+    return sorted(made, key=repr), sorted(expected, key=repr)
 
 
 def test_the_tables_that_decide_have_examples() -> None:

@@ -101,3 +101,31 @@ def test_a_function_that_returns_other_columns_is_named(tmp_path: Path, monkeypa
     monkeypatch.setattr(through, "_function", lambda model: lambda rows: rows)
     with pytest.raises(ModelError, match=r"room\.totals: sums\.total returned"):
         through.apply(a_model(tmp_path), pa.table({"thing_guid": ["a"]}))
+
+
+WHOLE_SQL = SQL.replace("-- refresh: thing by thing_guid\n", "-- refresh: whole\n-- changes at: always\n")
+
+
+def test_a_function_is_not_asked_again_about_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table made whole at every look: its function runs when its rows are others, when it is forced, and at no other time."""
+    asked = []
+    monkeypatch.setattr(through, "_function", lambda model: lambda rows: asked.append(len(rows)) or total(rows))
+    model = a_model(tmp_path, WHOLE_SQL)
+    thing = "00000000-0000-0000-0000-000000000001"
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA raw; CREATE TABLE raw.parts (thing_guid UUID, amount DECIMAL(18, 2))")
+
+        def look(hour: int, full: bool = False) -> str:
+            refresher = Refresher(connection, [model], datetime(2026, 1, 1, hour, tzinfo=UTC), Settings({}))
+            refresher.plan(full)
+            return refresher.refresh(model).how
+
+        connection.execute("INSERT INTO raw.parts VALUES (?, 1.10), (?, 2)", [thing, thing])
+        assert (look(0), look(1), asked) == ("whole", "current", [2])
+        connection.execute("DELETE FROM raw.parts WHERE amount = 2")
+        connection.execute("INSERT INTO raw.parts VALUES (?, 2)", [thing])
+        assert (look(2), asked) == ("current", [2])
+        connection.execute("INSERT INTO raw.parts VALUES (?, 2)", [thing])
+        assert (look(3), look(4), asked) == ("whole", "current", [2, 3])
+        assert connection.execute("SELECT total, parts FROM room.totals").fetchall() == [(Decimal("5.10"), 3)]
+        assert (look(5, full=True), asked) == ("whole", [2, 3, 3])
