@@ -17,10 +17,8 @@ WITH marks AS (
 
 trusted AS (
     SELECT customer_id
-    FROM orders.orders
-    WHERE customer_id IS NOT NULL AND status = 'completed'
-    GROUP BY customer_id
-    HAVING count(*) >= threshold('trusted_orders_min_count')
+    FROM customers.customers
+    WHERE completed_count >= threshold('trusted_orders_min_count')
 ),
 
 goods AS (

@@ -70,5 +70,9 @@ MACROS = {
         CASE WHEN place > 0 THEN string_split(split_part(substr({_calling_codes()}, place + 4, 20), ';', 1), ':') END)[1]""",
     "phone_number": """(x, country) AS CASE WHEN country IS NULL THEN phone_by_country(x, CAST(NULL AS VARCHAR[]))
         ELSE list_transform([calling_code(country)], lambda c: phone_by_country(x, c))[1] END""",
+    # A normalised number with all but its ends covered; of a short one two figures stay. Extensions are left out.
+    "phone_shown": """(n) AS CASE WHEN length(split_part(n, 'x', 1)) >= 11
+        THEN left(n, 3) || '****' || right(split_part(n, 'x', 1), 4)
+        WHEN n IS NOT NULL THEN '****' || right(split_part(n, 'x', 1), 2) END""",
     "phone_digits": "(x) AS phone_by_country(x, CAST(NULL AS VARCHAR[]))",
 }

@@ -70,6 +70,25 @@ CREATE TABLE IF NOT EXISTS kernel.seen (path VARCHAR, size BIGINT, modified BIGI
 """
 
 
+#: Who somebody is: the keyed hash of a normalised telephone number, or of a channel and an account on it.
+_BY_PHONE = "keyed_hash('phone:' || {})"
+_BY_ACCOUNT = "keyed_hash('account:' || {} || ':' || {})"
+
+
+def link_keys() -> dict[str, tuple[str, str]]:
+    """The two identities a declared link names, and the keys of both. What is masked names nobody."""
+    left = f"coalesce(customer_number, {_BY_ACCOUNT.format('channel', 'unmasked(buyer_account)')}, "
+    left += f"{_BY_PHONE.format('phone_digits(buyer_phone)')})"
+    right = f"coalesce(linked_customer_number, {_BY_ACCOUNT.format('linked_channel', 'unmasked(linked_account)')}, "
+    right += f"{_BY_PHONE.format('phone_digits(linked_phone)')}, {_BY_PHONE.format('phone_digits(buyer_phone)')})"
+    return {
+        "customer_id": ("VARCHAR", left),
+        "linked_customer_id": ("VARCHAR", right),
+        "identity_key": ("UUID", f"guid_of({left})"),
+        "linked_identity_key": ("UUID", f"guid_of({right})"),
+    }
+
+
 def derived_columns(entity: str, fields: tuple[str, ...], transaction_key: str = "payment_id") -> dict[str, tuple[str, str]]:
     """Key columns of an entity: name -> (type, SQL over the entity's fields)."""
 
@@ -110,15 +129,22 @@ def derived_columns(entity: str, fields: tuple[str, ...], transaction_key: str =
         )
         # Equal to an earlier row of its file in every cell, in a source that keeps such rows and marks them.
         keys["is_repeated_row"] = ("BOOLEAN", "repeat_number > 1")
-    if "buyer_account" in fields or "buyer_phone" in fields:
+    if entity == "customer_links":
+        keys |= link_keys()
+    elif "buyer_account" in fields or "buyer_phone" in fields:
         phone = "NULL"
         if "buyer_phone" in fields:
             phone = "phone_number(buyer_phone, country)" if "country" in fields else "phone_digits(buyer_phone)"
         keys["customer_id"] = (
             "VARCHAR",
-            f"CASE WHEN {phone} IS NOT NULL THEN keyed_hash('phone:' || {phone}) WHEN unmasked(buyer_account) IS NOT NULL "
-            "THEN keyed_hash('account:' || channel || ':' || buyer_account) END",
+            f"CASE WHEN {phone} IS NOT NULL THEN {_BY_PHONE.format(phone)} WHEN unmasked(buyer_account) IS NOT NULL "
+            f"THEN {_BY_ACCOUNT.format('channel', 'buyer_account')} END",
         )
+        if entity in ("orders", "buyers"):
+            keys["phone_masked"] = ("VARCHAR", f"phone_shown({phone})")
+    if entity == "orders":
+        # The number alone: an account in a later export, whose number is masked, is not another buyer.
+        keys["phone_id"] = ("VARCHAR", _BY_PHONE.format("phone_number(buyer_phone, country)"))
     if entity == "orders":
         # Tells that name, phone or address changed, without telling what they are.
         keys["contact_hash"] = (

@@ -1,4 +1,5 @@
-"""Reference tables: what models read of `stages.yml`, the limits in force, the business calendars and the revenue rules."""
+"""Reference tables: what models read of `stages.yml`, the limits in force, the business calendars, the revenue
+rules and the definitions of customer tags."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from importlib.metadata import version as package_version
 
 import duckdb
 
-from orders_pipeline.dictionary import calendars, revenue, stages
+from orders_pipeline.dictionary import calendars, revenue, stages, tags
 from orders_pipeline.dictionary.model import Dictionary
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.refresh import STATE
@@ -85,3 +86,20 @@ def create_revenue_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dic
                 connection.execute(f"INSERT INTO ref.{name} SELECT * FROM revenue_now")
                 connection.execute("DELETE FROM kernel.consumers WHERE starts_with(consumer, 'finance.')")
     connection.execute("DROP TABLE revenue_now")
+
+
+def create_customer_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, settings: Settings) -> None:
+    """What the room `customers` reads of the dictionary: definitions of tags, RFM scores, and words that tell who cancelled."""
+    words = [
+        (alias.lower(), cause, place)
+        for place, (cause, spec) in enumerate(dictionary.vocabularies["cancel_cause"].items())
+        for alias in spec.get("aliases", ())
+    ]
+    for table, columns, rows in (
+        ("customer_tags", tags.TAGS_DDL, tags.tag_rows(settings)),
+        ("rfm_cut_points", tags.SCORES_DDL, tags.score_rows()),
+        ("cancel_words", "word VARCHAR, cause VARCHAR, place INTEGER", words),
+    ):
+        marks = ", ".join(f"({', '.join('?' * len(rows[0]))})" for _ in rows)
+        connection.execute(f"CREATE OR REPLACE TABLE ref.{table} ({columns})")
+        connection.execute(f"INSERT INTO ref.{table} VALUES {marks}", [value for row in rows for value in row])

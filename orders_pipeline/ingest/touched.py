@@ -24,6 +24,8 @@ TOUCHES = {
     "sku_guid": "sku",
     "hold_guid": "hold",
     "return_guid": "return",
+    "identity_key": "identity",
+    "linked_identity_key": "identity",
 }
 #: Small reference lists whose rows have no key of their own: everything that reads them is built anew.
 WITHOUT_KEY = (

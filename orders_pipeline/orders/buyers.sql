@@ -6,6 +6,7 @@ WITH ranked AS (
         r.channel,
         r.buyer_ref,
         r.customer_id,
+        r.phone_masked,
         r.province,
         r.city,
         row_number() OVER (
@@ -19,6 +20,7 @@ SELECT
     channel,
     buyer_ref,
     customer_id,
+    phone_masked,
     province,
     city
 FROM ranked

@@ -57,7 +57,9 @@ several AS (
         r.buyer_note,
         r.seller_note,
         r.contact_hash,
-        r.region_key
+        r.region_key,
+        r.phone_id,
+        r.phone_masked
     FROM raw.orders AS r
     INNER JOIN seen AS s ON r.order_guid = s.order_guid
     WHERE s.row_count > 1
@@ -109,7 +111,9 @@ carried AS (
         last_value(buyer_note IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS buyer_note,
         last_value(seller_note IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS seller_note,
         last_value(contact_hash IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS contact_hash,
-        last_value(region_key IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS region_key
+        last_value(region_key IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS region_key,
+        last_value(phone_id IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS phone_id,
+        last_value(phone_masked IGNORE NULLS) OVER (PARTITION BY order_guid ORDER BY exported_at ASC NULLS FIRST, file_id ASC NULLS FIRST, row_number ASC NULLS FIRST ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS phone_masked
     FROM several
 ),
 
@@ -204,7 +208,9 @@ SELECT
     r.buyer_note,
     r.seller_note,
     r.contact_hash,
-    r.region_key
+    r.region_key,
+    r.phone_id,
+    r.phone_masked
 FROM raw.orders AS r
 INNER JOIN seen AS s ON r.order_guid = s.order_guid
 WHERE s.row_count = 1
@@ -266,6 +272,8 @@ SELECT
     buyer_note,
     seller_note,
     contact_hash,
-    region_key
+    region_key,
+    phone_id,
+    phone_masked
 FROM compared
 WHERE is_new

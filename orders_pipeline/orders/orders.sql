@@ -1,7 +1,7 @@
 -- grain: order_guid
 -- refresh: order by order_guid
 -- touches: customer by customer_key
--- lookup: orders.buyers, ref.channels, cleaning.regions_of_orders
+-- lookup: orders.buyers, customers.identities, ref.channels, cleaning.regions_of_orders
 -- One row per order, whatever channel it came from: its newest version, with what its lines add up to.
 WITH newest AS (
     SELECT
@@ -31,8 +31,9 @@ SELECT
     v.channel_order_id,
     v.platform_txn_id,
     v.internal_order_id,
-    coalesce(v.customer_id, b.customer_id) AS customer_id,
-    guid_of(coalesce(v.customer_id, b.customer_id)) AS customer_key,
+    -- A number once shown in full stays the buyer's, whatever a later export masks. Accounts declared to be one person's are one.
+    coalesce(i.customer_id, v.phone_id, v.customer_id, b.customer_id) AS customer_id,
+    guid_of(coalesce(i.customer_id, v.phone_id, v.customer_id, b.customer_id)) AS customer_key,
     coalesce(v.order_type, 'normal') AS order_type,
     v.status,
     v.raw_status,
@@ -79,6 +80,7 @@ SELECT
         ELSE coalesce(c.logistics_leg, d.logistics_leg)
     END AS logistics_leg,
     coalesce(c.payment_leg, d.payment_leg) AS payment_leg,
+    coalesce(v.phone_masked, b.phone_masked) AS phone_masked,
     v.version_number,
     v.source,
     v.file_id,
@@ -87,6 +89,7 @@ FROM orders.order_versions AS v
 INNER JOIN newest AS n ON v.order_guid = n.order_guid AND v.version_number = n.version_number
 LEFT JOIN lines AS l ON v.order_guid = l.order_guid
 LEFT JOIN orders.buyers AS b ON v.channel = b.channel AND v.buyer_ref = b.buyer_ref
+LEFT JOIN customers.identities AS i ON coalesce(v.phone_id, v.customer_id, b.customer_id) = i.member_id
 LEFT JOIN cleaning.regions_of_orders AS g ON v.region_key = g.region_key
 LEFT JOIN ref.channels AS c ON v.channel = c.channel
 CROSS JOIN ref.channels AS d

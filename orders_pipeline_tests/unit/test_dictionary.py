@@ -15,6 +15,7 @@ from orders_pipeline.dictionary.model import (
     parse_source,
 )
 from orders_pipeline.dictionary.stages import load_stages, thresholds_of
+from orders_pipeline.dictionary.tags import thresholds_of_tags
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.checks import load_checks
 from orders_pipeline.kernel.lineage import output_columns
@@ -71,6 +72,7 @@ def test_every_threshold_is_declared_and_used():
     for rule in load_rules():
         used |= {name for kind, name in _pseudo(rule.sql) if kind == "threshold"}
     used |= {name for stage in load_stages().values() for name in thresholds_of(stage)}
+    used |= thresholds_of_tags()
     used |= {"parquet_inline_max_rows"}  # read by publish/publisher.py
     assert used == set(declared_thresholds())
 
