@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 
 from orders_pipeline.kernel.home import Home
 from orders_pipeline_tests import support
+from orders_pipeline_tests.acceptance.plain_tags import PLAIN, PREPARED, TODAY
 
 AS_OF = "2011-12-10T00:00:00+00:00"
 
@@ -122,3 +123,51 @@ def test_an_invoice_is_its_own_proof_of_payment(home: Home) -> None:
         "WHERE m.status = 'MATCHED' GROUP BY 1"
     )
     assert dict(rows) == {"normal": 22061 - 1336, "credit_note": 3836, "adjustment": 3}
+
+
+# ---- tags of customers, against plain SQL over the file
+
+
+@pytest.fixture(scope="module")
+def plain(data: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute(PREPARED.format(file=data / "online_retail.parquet", today=TODAY))
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def customers(home: Home, plain: duckdb.DuckDBPyConnection) -> dict[int, str]:
+    """The file's number of each customer -> our key: by an invoice that both have."""
+    orders = dict(support.query(home, "SELECT channel_order_id, customer_id FROM orders.orders WHERE customer_id IS NOT NULL"))
+    return {customer: orders[invoice] for invoice, customer in plain.execute("SELECT invoice, customer FROM invoices").fetchall()}
+
+
+def test_customers_are_those_of_the_file(home: Home, plain: duckdb.DuckDBPyConnection, customers: dict[int, str]) -> None:
+    rows = plain.execute(
+        "SELECT customer, count(*) FILTER (WHERE NOT credit), coalesce(sum(amount) FILTER (WHERE NOT credit), 0), "
+        "-coalesce(sum(amount) FILTER (WHERE credit), 0) FROM invoices GROUP BY 1"
+    ).fetchall()
+    ours = support.query(home, "SELECT customer_id, order_count, paid_amount, refunded_amount FROM customers.customers")
+    assert len(ours) > 4000
+    assert set(ours) == {(customers[customer], *rest) for customer, *rest in rows}
+
+
+@pytest.mark.parametrize("tag", sorted(PLAIN))
+def test_a_tag_stands_for_exactly_those_whom_plain_sql_finds(
+    home: Home, plain: duckdb.DuckDBPyConnection, customers: dict[int, str], tag: str
+) -> None:
+    wanted = {customers[row[0]] for row in plain.execute(PLAIN[tag].format(today=TODAY)).fetchall()}
+    ours = {row[0] for row in support.query(home, "SELECT customer_id FROM customers.tags WHERE tag = ? AND status = 'on'", [tag])}
+    assert len(wanted) > 20
+    assert ours == wanted
+
+
+def test_what_the_file_cannot_tell_is_insufficient_and_never_no(home: Home) -> None:
+    """There are no coupons and promotions in it, and nobody's changes."""
+    query = "SELECT tag, count(*) FROM customers.tags WHERE status = 'insufficient' GROUP BY 1"
+    unsure = dict(support.query(home, query))
+    few = "SELECT count(*) FILTER (WHERE order_count < 3), count(*) FILTER (WHERE order_count < 4), count(*) FROM customers.rfm"
+    below_three, below_four, everybody = support.query(home, few)[0]
+    assert (unsure["price_sensitive"], unsure["promo_hunter"]) == (below_three, below_four)
+    lately = "SELECT count(DISTINCT customer_id) FROM orders.orders WHERE order_type = 'normal' AND created_on > DATE '2011-12-10' - 90"
+    assert unsure["repeated_modifier"] == support.query(home, lately)[0][0] < everybody
