@@ -75,6 +75,9 @@ def make_parser() -> argparse.ArgumentParser:
     dev = _command(commands, "dev", "Dagster UI, daemon, sensors and schedules on this machine", _dev)
     dev.add_argument("--port", type=int, default=3000, help="port of the UI (default 3000)")
     dev.add_argument("--host", default="127.0.0.1", help="address the UI listens on (default 127.0.0.1)")
+    dev.add_argument(
+        "--no-worker", action="store_true", help="no process that waits for files: less memory, some seconds more per file"
+    )
 
     explain = _command(commands, "explain", "one order or SKU, from the published row back to file and line", _explain)
     explain.add_argument("number", help="guid, channel, transaction, internal, sub-order or waybill number; or sku:SKU")
@@ -332,7 +335,7 @@ def _run(options: argparse.Namespace) -> int:
 def _dev(options: argparse.Namespace) -> int:
     from orders_pipeline.dev import serve
 
-    return serve(_home(options).create(), options.host, options.port)
+    return serve(_home(options).create(), options.host, options.port, worker=not options.no_worker)
 
 
 def _explain(options: argparse.Namespace) -> int:

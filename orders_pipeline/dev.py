@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,8 +71,16 @@ load_from:
 QUIET = "ignore:Function `dev_command` is superseded:FutureWarning"
 
 
-def serve(home: Home, host: str, port: int) -> int:
+WORKER = "orders_pipeline.kernel.orchestration.worker"
+#: A worker that ends at once is not started again and again without a pause.
+KEPT_SECONDS = 10.0
+
+
+def serve(home: Home, host: str, port: int, *, worker: bool = True) -> int:
     """Run the Dagster UI and daemon on this home until they end; returns their exit code (0 after Ctrl-C).
+
+    With `worker` a process that has everything imported takes files as they come; without, or while there is none, the sensor
+    does.
 
     Raises Usage when the port is taken, another `dev` serves this home, or Postgres is named but not to be reached.
     """
@@ -109,7 +117,9 @@ def serve(home: Home, host: str, port: int) -> int:
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104 - only to be printed
         print(f"Dagster on http://{shown}:{port} for {home.root}", flush=True)
         print(f"Drop files into {home.landing}. Ctrl-C ends it.", flush=True)
-        return _wait(subprocess.Popen(command, env=environment, cwd=home.root, start_new_session=True))  # noqa: S603
+        with _Kept([sys.executable, "-m", WORKER], environment, home.root, wanted=worker) as kept:
+            dagster = subprocess.Popen(command, env=environment, cwd=home.root, start_new_session=True)  # noqa: S603
+            return _wait(dagster, kept.look)
 
 
 def write_configuration(home: Home, *, postgres: bool) -> Path:
@@ -172,12 +182,14 @@ def _only_one(home: Home) -> Iterator[None]:
 def _settle_dead_runs(home: Home, environment: Mapping[str, str]) -> None:
     """Runs whose process died with the machine are still marked as running: in the pool, they would be in the way."""
     from orders_pipeline.kernel.orchestration.resources import HOLDER_TAG, holder, in_use
+    from orders_pipeline.kernel.orchestration.worker import settle_dead_runs
 
     if in_use(home):
         return
     with _instance(home, environment) as instance:
         from dagster import DagsterRunStatus, RunsFilter
 
+        settle_dead_runs(instance)
         lost = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
         for record in instance.get_run_records(RunsFilter(statuses=lost, tags={HOLDER_TAG: holder(home)})):
             message = "Its process ended without a word. The next run completes what it began."
@@ -199,7 +211,40 @@ def _instance(home: Home, environment: Mapping[str, str]) -> Iterator[DagsterIns
             os.environ[PG_VARIABLE] = before
 
 
-def _wait(process: subprocess.Popen) -> int:
+class _Kept:
+    """A process that is started again when it ends, at most every KEPT_SECONDS; told to end at the end."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], folder: Path, *, wanted: bool) -> None:
+        self._command, self._environment, self._folder, self._wanted = command, environment, folder, wanted
+        self._process: subprocess.Popen | None = None
+        self._started = 0.0
+
+    def __enter__(self) -> _Kept:
+        self.look()
+        return self
+
+    def look(self) -> None:
+        """Start it where it is not there."""
+        due = time.monotonic() - self._started > KEPT_SECONDS or not self._started
+        if self._wanted and due and (self._process is None or self._process.poll() is not None):
+            if self._process is not None:
+                print("The worker has ended; another one is started. Until it is ready the sensor takes files.", flush=True)
+            self._started = time.monotonic()
+            self._process = subprocess.Popen(  # noqa: S603
+                self._command, env=self._environment, cwd=self._folder, start_new_session=True
+            )
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=KEPT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+
+def _wait(process: subprocess.Popen, meanwhile: Callable[[], None] = lambda: None) -> int:
     """Wait for the end. The process has a session of its own, so that Ctrl-C reaches it once, from here."""
     stopping = 0
 
@@ -212,6 +257,8 @@ def _wait(process: subprocess.Popen) -> int:
     previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         while (code := process.poll()) is None:
+            if not stopping:
+                meanwhile()
             time.sleep(0.2)
     finally:
         for number, handler in previous.items():

@@ -18,6 +18,9 @@ from orders_pipeline.ingest.read.scan import sha256_of
 HINT_KEYS = frozenset({"shop", "account", "timezone", "channel", "courier", "warehouse", "owner", "exported", "dates"})
 #: Reasons for waiting that pass without anybody doing anything.
 PASSING = frozenset({"still_changing", "too_young", "vanished"})
+#: States (`Landed.key`) of files that somebody saw being renamed into the landing folder: whole at once, however young.
+#: Of this process and of those it forks; after `settle_seconds` nobody asks for it any more.
+whole: set[tuple[str, int, int]] = set()
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".download", ".filepart")
 
 
@@ -35,6 +38,11 @@ class Landed:
     size: int
     mtime_ns: int
     hints: dict[str, str] = field(default_factory=dict)
+
+    @staticmethod
+    def key_of(root: Path, path: Path, state: os.stat_result) -> tuple[str, int, int]:
+        """One state of one file: its path below the resolved landing folder, size and time."""
+        return _relative(root, path), state.st_size, state.st_mtime_ns
 
 
 @dataclass(frozen=True)
@@ -116,8 +124,8 @@ def scan(landing: Path, settle_seconds: float = 0.0) -> Scan:
 
     Hidden files and folders and unfinished downloads (``.part``, ``.crdownload``, ``~$…`` …) are ignored. A file is
     left for later when its size or time differs between the beginning and the end of the scan, or when it is younger
-    than ``settle_seconds``. Links that lead out of the landing folder are not followed; they and whatever cannot be read
-    are named, so that nothing lies there unnoticed.
+    than ``settle_seconds`` and not known to be `whole`. Links that lead out of the landing folder are not followed; they
+    and whatever cannot be read are named, so that nothing lies there unnoticed.
     """
     root = landing.resolve()
     if not root.is_dir():
@@ -134,7 +142,7 @@ def scan(landing: Path, settle_seconds: float = 0.0) -> Scan:
             continue
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             waiting.append(Waiting(relative, "still_changing"))
-        elif 0 <= now - after.st_mtime < settle_seconds:
+        elif 0 <= now - after.st_mtime < settle_seconds and Landed.key_of(root, path, after) not in whole:
             waiting.append(Waiting(relative, "too_young"))
         elif not os.access(path, os.R_OK):
             waiting.append(Waiting(relative, "unreadable"))

@@ -18,6 +18,7 @@ from orders_pipeline.kernel.home import Home, find_home
 from orders_pipeline.kernel.orchestration import taken
 from orders_pipeline.kernel.orchestration.assets import SETTLE_SECONDS
 from orders_pipeline.kernel.orchestration.resources import in_use
+from orders_pipeline.kernel.orchestration.worker import alive
 
 NAME = "landing_sensor"
 #: A run that died before it took its files is asked for again after these many seconds, then left to people.
@@ -87,21 +88,23 @@ def landing_sensor(job: dg.JobDefinition) -> dg.SensorDefinition:
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         home = find_home(None)
+        if alive(home):
+            return dg.SkipReason("the worker takes files as they come")
         files, unsettled = pending(home)
-        busy = bool(files) and _busy(context.instance, home)
+        busy = bool(files) and is_busy(context.instance, home)
         decision = decide(Cursor.parse(context.cursor), files, time.time(), busy)
         if isinstance(decision, str):
             return dg.SkipReason(decision + (f"; {unsettled} still being written" if unsettled else ""))
         request = dg.RunRequest(
             run_key=f"{decision.digest}-{decision.attempt}",
-            tags={"orders_pipeline/files": str(len(files)), "orders_pipeline/first_file": _tag(files[0].relative_path)},
+            tags={"orders_pipeline/files": str(len(files)), "orders_pipeline/first_file": tag_of(files[0].relative_path)},
         )
         return dg.SensorResult([request], cursor=str(decision))
 
     return sensor
 
 
-def _busy(instance: dg.DagsterInstance, home: Home) -> bool:
+def is_busy(instance: dg.DagsterInstance, home: Home) -> bool:
     """Whether a run that may take the files is at work or about to be. A run whose process died does not count."""
     if in_use(home):
         return True
@@ -109,5 +112,6 @@ def _busy(instance: dg.DagsterInstance, home: Home) -> bool:
     return any(time.time() - r.create_timestamp.timestamp() < START_SECONDS for r in records)
 
 
-def _tag(path: str) -> str:
+def tag_of(path: str) -> str:
+    """A path as short as a tag may be."""
     return path if len(path) <= 120 else "…" + path[-119:]

@@ -1,0 +1,299 @@
+"""The worker: a process that has everything imported, hears of files as they come, and takes them in ordinary runs.
+
+Between a file and its rows stand, without it, the sensor's tick, the queue and the start of a Python process with all its
+imports: more seconds than the work. The worker does these once. For each run it forks: the child makes the run in the
+instance, with its steps, checks and events like any other, and ends; the worker itself holds no connection and no lock but
+the one that says it is there. A child that dies takes nothing with it: its run is marked as failed, and the next one
+completes what it began. A worker that dies is started again (`dev`); meanwhile the sensor, which is silent while there is a
+worker, does its work.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orders_pipeline.ingest.arrivals import Arrivals
+from orders_pipeline.kernel.home import Home, find_home
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+LOCATION, REPOSITORY, MODULE = "orders_pipeline", "__repository__", "orders_pipeline.definitions"
+#: On every run of a worker: its machine and process, so that a run whose process has died can be told.
+WORKER_TAG = "orders_pipeline/worker"
+#: How often the worker looks by itself, for what nobody has told it of, and shows that it is well.
+LOOK_SECONDS = 1.0
+#: A worker that has not shown itself for so long is taken for dead, whatever it holds.
+SILENT_SECONDS = 20.0
+CANCEL_LOOK_SECONDS = 2.0
+#: A child's exit code when another run is at work.
+BUSY = 75
+
+
+def _marker(home: Home) -> Path:
+    return home.dagster / "worker"
+
+
+def alive(home: Home) -> bool:
+    """Whether a worker takes the files of this home: it holds its marker and has shown itself lately."""
+    try:
+        with _marker(home).open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return time.time() - _marker(home).stat().st_mtime < SILENT_SECONDS
+    except OSError:
+        return False
+
+
+@contextmanager
+def _present(home: Home) -> Iterator[Callable[[], None]]:
+    """Be the one worker of a home; gives a function that shows it is well. Raises BlockingIOError when there is one."""
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    with _marker(home).open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.register_at_fork(after_in_child=file.close)  # A child must not hold the marker of a worker that is gone.
+        yield lambda: os.utime(file.fileno())
+
+
+@dataclass
+class Worker:
+    """Takes the files of one home until it is told to stop."""
+
+    home: Home
+    job: dg.JobDefinition
+    stopping: bool = False
+    #: Of the run at work, if there is one.
+    child: int = 0
+    _plan: object = field(default=None, repr=False)
+
+    def serve(self, beat: Callable[[], None] = lambda: None) -> None:
+        """Wait for files and take them, run after run. What comes during a run is for the next one."""
+        from orders_pipeline.kernel.orchestration.resources import in_use
+        from orders_pipeline.kernel.orchestration.sensors import Cursor, decide, pending
+
+        last, arrivals = Cursor(), Arrivals(self.home.landing)
+        self._in_child(self._settle)
+        try:
+            while not self.stopping:
+                beat()
+                files, unsettled = pending(self.home)
+                decision = decide(last, files, time.time(), busy=bool(files) and in_use(self.home))
+                if isinstance(decision, Cursor):
+                    code = self._run(len(files), files[0].relative_path, beat)
+                    if code == BUSY:  # One that was asked for is about to start.
+                        time.sleep(LOOK_SECONDS)
+                    else:
+                        last = decision
+                else:
+                    arrivals.wait(LOOK_SECONDS / 4 if unsettled or files else LOOK_SECONDS)
+        finally:
+            arrivals.close()
+
+    def _run(self, files: int, first: str, beat: Callable[[], None]) -> int:
+        run_id = str(uuid.uuid4())
+        code = self._in_child(lambda: self._execute(run_id, files, first), beat)
+        if code not in (0, BUSY):
+            self._in_child(lambda: self._mark_failed(run_id, code))
+        return code
+
+    def _in_child(self, work: Callable[[], int | None], beat: Callable[[], None] = lambda: None) -> int:
+        """Do something in a forked process; its exit code, or minus the signal that ended it."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self.child = os.fork()
+        if self.child == 0:
+            code = 1
+            try:
+                signal.signal(signal.SIGTERM, signal.default_int_handler)
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                code = work() or 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(code)
+        wait = 0.001
+        while True:
+            pid, status = os.waitpid(self.child, os.WNOHANG)
+            if pid:
+                self.child = 0
+                return os.waitstatus_to_exitcode(status)
+            beat()
+            wait = min(wait * 2, 0.05)
+            time.sleep(wait)
+
+    # ---- in the child
+
+    def _execute(self, run_id: str, files: int, first: str) -> int:
+        from dagster import DagsterEvent, DagsterEventType, DagsterInstance
+        from dagster._core.definitions.job_base import InMemoryJob
+        from dagster._core.execution.api import execute_run
+
+        from orders_pipeline.kernel.orchestration.resources import HOLDER_TAG, holder
+        from orders_pipeline.kernel.orchestration.sensors import is_busy, tag_of
+
+        with DagsterInstance.from_config(str(self.home.dagster)) as instance:
+            if is_busy(instance, self.home):
+                return BUSY
+            run = instance.create_run_for_job(
+                self.job,
+                run_id=run_id,
+                execution_plan=self._plan,
+                remote_job_origin=_origin(self.job.name),
+                tags={
+                    **self.job.run_tags,
+                    "orders_pipeline/files": str(files),
+                    "orders_pipeline/first_file": tag_of(first),
+                    WORKER_TAG: _here(),
+                    HOLDER_TAG: holder(self.home),
+                },
+            )
+            starting = DagsterEvent(event_type_value=DagsterEventType.PIPELINE_STARTING.value, job_name=run.job_name)
+            instance.report_dagster_event(starting, run_id=run_id)
+            with _cancelled_by_status(instance, run_id):
+                execute_run(InMemoryJob(self.job), instance.get_run_by_id(run_id), instance)
+        return 0
+
+    def _mark_failed(self, run_id: str, code: int) -> None:
+        from dagster import DagsterInstance
+
+        with DagsterInstance.from_config(str(self.home.dagster)) as instance:
+            run = instance.get_run_by_id(run_id)
+            if run is not None and not run.is_finished:
+                how = f"by signal {-code}" if code < 0 else f"with code {code}"
+                instance.report_run_failed(run, f"Its process ended {how}. The next run completes what it began.")
+
+    def _settle(self) -> None:
+        from dagster import DagsterInstance
+
+        with DagsterInstance.from_config(str(self.home.dagster)) as instance:
+            settle_dead_runs(instance)
+
+
+def settle_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Mark the runs of workers as failed whose process is no more: nobody else knows of them."""
+    from dagster import DagsterRunStatus, RunsFilter
+
+    unfinished = [
+        DagsterRunStatus.NOT_STARTED,
+        DagsterRunStatus.STARTING,
+        DagsterRunStatus.STARTED,
+        DagsterRunStatus.CANCELING,
+    ]
+    for run in instance.get_runs(RunsFilter(statuses=unfinished)):
+        machine, _, pid = run.tags.get(WORKER_TAG, "").rpartition(":")
+        if machine == socket.gethostname() and not _is_running(int(pid)):
+            instance.report_run_failed(run, "Its process ended without a word. The next run completes what it began.")
+
+
+def _here() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _cancelled_by_status(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Whoever terminates a run in the UI sets its status; this process then interrupts itself."""
+    from dagster import DagsterRunStatus
+
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.wait(CANCEL_LOOK_SECONDS):
+            run = instance.get_run_by_id(run_id)
+            if run is not None and run.status == DagsterRunStatus.CANCELING:
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    thread = threading.Thread(target=look, name="cancel", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _origin(job: str) -> object:
+    """Where the UI finds the job of a run, to run it again."""
+    from dagster._core.remote_origin import ManagedGrpcPythonEnvCodeLocationOrigin, RemoteRepositoryOrigin
+    from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+    target = LoadableTargetOrigin(executable_path=sys.executable, module_name=MODULE)
+    location = ManagedGrpcPythonEnvCodeLocationOrigin(target, LOCATION)
+    return RemoteRepositoryOrigin(location, REPOSITORY).get_job_origin(job)
+
+
+def warm(job: dg.JobDefinition) -> object:
+    """Do once what every run would do anew: imports, dictionary, models, plans. Returns the job's execution plan.
+
+    The surest way to import whatever a run imports on its way is a run, on an empty home that is thrown away.
+    """
+    from dagster import _core  # noqa: F401
+    from dagster._core.execution.api import create_execution_plan
+
+    from orders_pipeline import pipeline
+
+    with tempfile.TemporaryDirectory(prefix="orders-pipeline-") as folder:
+        pipeline.run(Home(Path(folder)), datetime.now(UTC))
+    job.get_job_snapshot_id()
+    return create_execution_plan(job)
+
+
+def main() -> int:
+    """The worker of the home named in ORDERS_PIPELINE_HOME; 0 when it was told to stop, 1 when there is one already."""
+    from orders_pipeline.definitions import defs
+    from orders_pipeline.kernel.orchestration.schedules import LOAD
+
+    home = find_home(None).create()
+    job = defs.resolve_job_def(LOAD)
+    worker = Worker(home, job, _plan=warm(job))
+    gc.collect()
+    gc.freeze()  # Pages that no collection touches stay shared with the children.
+
+    def stop(number: int, frame: object) -> None:
+        worker.stopping = True
+        if worker.child:
+            with suppress(ProcessLookupError):
+                os.kill(worker.child, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        with _present(home) as beat:
+            worker.serve(beat)
+    except BlockingIOError:
+        print(f"another worker takes the files of {home.root}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
