@@ -141,18 +141,48 @@ def write_file(truth: Truth, path: Path, seed: int = 5) -> None:
         out = csv.writer(stream)
         out.writerow(truth.header)
         grouped = any(b.rows == "group" for b in truth.source.blocks)
+        settled = _settled(truth)
         number = 0
         while number < ROWS:
             order = Order(rng, english)
             for place in range(rng.choice((1, 1, 2, 3)) if grouped else 1):
                 line = order.line()
-                out.writerow(
-                    [
-                        _cell(truth, i, h, order, line, vocabulary.get(i, ()), grouped and place)
-                        for i, h in enumerate(truth.header)
-                    ]
-                )
+                cells = [
+                    _cell(truth, i, h, order, line, vocabulary.get(i, ()), grouped and place) for i, h in enumerate(truth.header)
+                ]
+                if settled:
+                    _write_parts(settled, cells, order, line)
+                out.writerow(cells)
                 number += 1
+
+
+def _settled(truth: Truth) -> tuple[int, dict[int, str]] | None:
+    """The column of the net and the kind of each of its parts, of a source whose rows carry several amounts."""
+    bound = bind(truth.source, [canonical_header(h) for h in truth.header])
+    kinds: dict[int, str] = {}
+    net = None
+    for block in truth.source.blocks:
+        parts = (block.fields.get("amount") or {}).get("parts")
+        if parts and parts["net"] and set(rule_handles(parts["net"])) & bound.keys():
+            net = net or next(bound[h] for h in rule_handles(parts["net"]) if h in bound)
+            handle = block.fields["amount"]["from"]
+            if handle in bound:
+                kinds.setdefault(bound[handle], block.fields["kind"]["value"])
+    return (net, {i: k for i, k in kinds.items() if i != net}) if net is not None and len(kinds) > 1 else None
+
+
+def _write_parts(settled: tuple[int, dict[int, str]], cells: list[str], order: Order, line: Mapping) -> None:
+    """Amounts of a row that make its net: what came in, less what was kept back."""
+    net, kinds = settled
+    total = 0
+    for place, (index, kind) in enumerate(kinds.items()):
+        cents = order.rng.randrange(10, 900) if order.rng.random() < 0.5 else 0
+        if place == 0:
+            cents = round(line["payable"] * 100)
+        cents = -cents if kind in ("fee", "refund") else cents
+        total += cents
+        cells[index] = f"{cents / 100:.2f}"
+    cells[net] = f"{total / 100:.2f}"
 
 
 def _words_of(truth: Truth, index: int) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def suggest(path: Path, names: Names | None = None, channel: str | None = None) 
             table = max(opened.tables, key=lambda t: (_size(t), -opened.tables.index(t)))
             line = find_header(table, _likely(names, table))
             profile = take_profile(connection, table, line, work)
-            relations = find_relations(connection, profile)
+            relations = find_relations(connection, profile, names.wording)
             title = " ".join([path.stem, table.sheet or "", *profile.preamble[:6]])
             found = readings(names, profile, relations, title)
             best = found[0]

@@ -25,6 +25,7 @@ _LOOSE = 0.88
 #: What a use of a word loses that nearly nobody shares.
 OUTVOTED = 0.25
 _SPREAD = 0.82
+_MADE_UP = frozenset({"payment_id", "movement_id", "return_id"})
 _AMOUNTS = frozenset(
     {
         "unit_price",
@@ -207,6 +208,8 @@ def fed_slots(source: Source) -> Iterator[tuple[Slot, str, float]]:
             # A price that is also the list price, the amount and what is payable says little about any of them.
             if field == "description" and factor < 1.0:
                 continue  # whatever stands in where there is no text
+            if field in _MADE_UP and handle in (block.fields[field].get("concat") or ()):
+                continue  # a number put together because the file has none
             spread = _SPREAD if field in _AMOUNTS and len(feeds[handle] & _AMOUNTS) > 1 else 1.0
             yield (block.entity, field), handle, factor * spread
 

@@ -17,6 +17,7 @@ from orders_pipeline.ingest.suggest.evidence import IMPOSSIBLE, related, shape
 from orders_pipeline.ingest.suggest.names import Named, Names, Slot
 from orders_pipeline.ingest.suggest.profile import Column, Profile
 from orders_pipeline.ingest.suggest.relations import Relations
+from orders_pipeline.ingest.suggest.settlement import kind_of, may_be_part
 
 #: A field is proposed from this confidence on, listed as a candidate from the second one on.
 PROPOSED, CANDIDATE = 0.62, 0.15
@@ -48,7 +49,7 @@ MODELS: tuple[tuple[str, ...], ...] = (
 #: Written beside another field by themselves, or said once for the whole file.
 _GIVEN = frozenset({"courier_name", "exported_at", "raw_channel_order_id", "channel"})
 #: What several columns may feed: the first that is filled counts; fees are added up, parts of an address joined.
-SEVERAL = frozenset({"amount:fee", "sku", "buyer_phone", "address", "province", "raw_status"})  # fmt: skip
+SEVERAL = frozenset({"amount:fee", "amount:part", "sku", "buyer_phone", "address", "province", "raw_status"})  # fmt: skip
 #: Fields whose columns say much the same: the surest is taken without looking at the others.
 _EITHER = frozenset(
     {
@@ -71,6 +72,11 @@ _EITHER = frozenset(
 _TOGETHER = ({"status", "line_status"}, {"sku", "product_title"}, {"sub_order_id", "line_no"}, {"payment_id", "platform_txn_id"},
     {"address", "province", "city", "district"}, {"amount", "amount:credit", "amount:debit"},
     {"list_price", "unit_price"})  # fmt: skip
+#: How sure it is that columns that make up the net in every row are its parts; of one without a figure only its name speaks.
+_ADDS_UP, _NAMED_LIKE_A_PART = 0.95, 0.7
+#: What rows with so many amounts speak for money that is settled: orders have a handful.
+_MANY_PARTS, _FEES, _FOR_SETTLEMENT = 4, 2, 6.0
+_SETTLED = 2.0
 _PAYMENT_ROLES = ("amount:credit", "amount:debit", "amount:fee", "amount:direction")
 #: Fields whose lack makes an entity improbable even where the standard can do without.
 _TELLING = {
@@ -198,9 +204,55 @@ def _reading(
                     odds[column.index, name] += more
                     reasons[column.index, name].append(why)
     _in_order(profile, relations, roles, odds, reasons)
+    if entities == ("payments",) and relations.net:
+        _when_settled(names, profile, odds)
     confidence = _confidence(names, profile, entities, odds)
+    if entities == ("payments",):
+        _take_parts(names, profile, relations, confidence, reasons)
     choices = _choose(profile, confidence, reasons)
     return _judge(names, profile, entities, choices, cues)
+
+
+def _take_parts(names: Names, profile: Profile, relations: Relations, confidence: dict, reasons: dict) -> None:
+    """The parts of the rows' net, and the net itself, instead of whatever else these columns might be."""
+    net = relations.net
+    if net is None or (len(net.parts) == 2 and frozenset(net.parts) in relations.exclusive):
+        return  # what came in and what went out, one of them in a row, is one amount
+    roles = dict.fromkeys(net.parts, ("amount:part", _ADDS_UP, "with the others it makes the net of every row"))
+    roles[net.column] = ("amount:net", _ADDS_UP, f"it is the sum of {len(net.parts)} other amounts in every row")
+    if len(net.parts) >= _MANY_PARTS:
+        for column in profile.columns:
+            silent = column.index not in roles and (not column.count or _is_zero(column))
+            if silent and may_be_part(column, names.wording):
+                why = "named like a part of the net; no row at hand has a figure in it"
+                roles[column.index] = ("amount:part", _NAMED_LIKE_A_PART, why)
+    for index, name in [key for key in confidence if key[0] in roles or key[1].startswith("amount")]:
+        del confidence[index, name]
+    for column in profile.columns:
+        # Where each order has a row, its number is the order's: the rows' own number is made of it.
+        own, order = (column.index, "payment_id"), (column.index, "channel_order_id")
+        if own in confidence and order in confidence and "order" in _concepts(names, column):
+            confidence[order] = max(confidence[order], confidence.pop(own))
+    for index, (name, sure, why) in roles.items():
+        confidence[index, name] = sure
+        reasons[index, name] = [why]
+
+
+def _when_settled(names: Names, profile: Profile, odds: dict) -> None:
+    """Of the times in a settlement the one that counts is when the money moved, not when the order was placed."""
+    for column in profile.columns:
+        key = (column.index, "occurred_at")
+        if key in odds:
+            said = _concepts(names, column)
+            odds[key] += _SETTLED if said & {"settle", "ledger"} else -_SETTLED if said & {"create", "order"} else 0.0
+
+
+def _concepts(names: Names, column: Column) -> set[str]:
+    return {concept for token in names.wording.tokens(column.name) for concept in token.concepts}
+
+
+def _is_zero(column: Column) -> bool:
+    return all(s.strip("0.,- ") == "" for s in column.samples)
 
 
 def _evidence(names: Names, profile: Profile, slots: Mapping[str, list[Slot]]):
@@ -354,8 +406,8 @@ def _judge(
         if choice.candidates:
             top = choice.candidates[0]
             best[top.field] = max(best.get(top.field, 0.0), top.confidence)
-    if "amount:credit" in best:
-        best["amount"] = max(best.get("amount", 0.0), best["amount:credit"])
+    for role in ("amount:credit", "amount:net"):
+        best["amount"] = max(best.get("amount", 0.0), best.get(role, 0.0))
     required = {f for e in entities for f in names.dictionary.entities[e].required}
     required -= {"channel", "shop_id", "account", "currency", "warehouse_id", "courier_code"}
     telling = {f for e in entities for f in _TELLING.get(e, ())}
@@ -371,6 +423,9 @@ def _judge(
     missing = sorted(f for f in required if best.get(f, 0.0) < CANDIDATE)
     score -= 2.0 * len(missing) + sum(1.2 for f in telling if best.get(f, 0.0) < CANDIDATE and f not in missing)
     score += max(cues.get(e, 0.0) for e in entities)
+    parts = [c.column for c in choices if c.field == "amount:part"]
+    if len(parts) >= _MANY_PARTS and sum(kind_of(c, names.wording, 1) == "fee" for c in parts) >= _FEES:
+        score += _FOR_SETTLEMENT
     owed = sorted(f for f in required if not any(c.field == f for c in choices))
     return Reading(entities, choices, round(score, 3), owed)
 

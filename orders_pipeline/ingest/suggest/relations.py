@@ -9,11 +9,14 @@ from typing import Any
 import duckdb
 
 from orders_pipeline.ingest.suggest.profile import SAMPLE, Column, Profile
+from orders_pipeline.ingest.suggest.settlement import Net, find_net
+from orders_pipeline.ingest.suggest.tokens import Wording
 
 #: A relation counts when it holds in this share of at least so many rows that are not trivially equal (zero, or times one).
 HOLDS = 0.95
 ROWS_MIN = 3
 _MONEY_MAX = 14
+_PARTS_MAX = 60
 RELATED_ROWS = 400
 UNIT = 10_000
 
@@ -23,7 +26,8 @@ class Relations:
     """Indexes of columns. `products`: (price, quantity, amount). `sums`: (parts …, whole). `differences`: (whole, less, rest).
 
     `before[a, b]`: share of rows with both times in which a is not after b. `keys`: columns that are filled and unique.
-    `constant_in[key]`: columns that have one value in all rows of a key, for a key that repeats.
+    `constant_in[key]`: columns that have one value in all rows of a key, for a key that repeats. `net`: the amounts
+    of a row and what they make together.
     """
 
     products: list[tuple[int, int, int]] = field(default_factory=list)
@@ -31,15 +35,17 @@ class Relations:
     before: dict[tuple[int, int], float] = field(default_factory=dict)
     constant_in: dict[int, frozenset[int]] = field(default_factory=dict)
     exclusive: set[frozenset[int]] = field(default_factory=set)
+    net: Net | None = None
 
 
-def find_relations(connection: duckdb.DuckDBPyConnection, profile: Profile) -> Relations:
+def find_relations(connection: duckdb.DuckDBPyConnection, profile: Profile, wording: Wording) -> Relations:
     """All relations of a profiled file; nothing is claimed from fewer than `ROWS_MIN` telling rows."""
     found = Relations()
     money = [c for c in profile.columns if _is_amount(c, profile.decimal)]
     telling = sorted((c for c in money if c.distinct > 1), key=lambda c: -c.distinct)[:_MONEY_MAX]
     counts = [c for c in money if c.share("integer") >= 0.95][:_MONEY_MAX]
-    values = _numbers(connection, profile, {c.index for c in (*telling, *counts, *money[: 2 * _MONEY_MAX])})
+    summed = money[:_PARTS_MAX]
+    values = _numbers(connection, profile, {c.index for c in (*telling, *counts, *summed)})
     for price in telling:
         for quantity in counts:
             for amount in telling:
@@ -53,10 +59,11 @@ def find_relations(connection: duckdb.DuckDBPyConnection, profile: Profile) -> R
             a, b, w = values[one.index], values[two.index], values[whole.index]
             if _holds(a + b == w, (a != 0) & (b != 0)):
                 found.sums.append((one.index, two.index, whole.index))
-    for one, two in combinations([c for c in money if c.count and c.index in values], 2):
+    for one, two in combinations([c for c in money[: 2 * _MONEY_MAX] if c.count], 2):
         a, b = values[one.index], values[two.index]
         if _holds((a == 0) | (b == 0), (a != 0) | (b != 0), share=1.0):
             found.exclusive.add(frozenset((one.index, two.index)))
+    found.net = find_net({c.index: values[c.index] for c in summed}, summed, wording)
     _times(connection, profile, found)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,7 @@ from orders_pipeline.ingest.suggest.names import Names
 from orders_pipeline.ingest.suggest.profile import Column, Profile
 from orders_pipeline.ingest.suggest.propose import Reading
 from orders_pipeline.ingest.suggest.relations import Relations
+from orders_pipeline.ingest.suggest.settlement import kind_of
 
 _MONEY = (
     "list_amount",
@@ -69,7 +71,10 @@ class _Maker:
                 seen.add(choice.column.name.strip())
                 known = self.handles.setdefault(choice.field, [])
                 stem = choice.field.removeprefix("amount:")
-                handle = stem if not known else f"{stem}_{len(known) + 1}"
+                if stem == "part":
+                    stem = self._part_kind(choice.column)
+                alike = sum(re.fullmatch(rf"{stem}(_\d+)?", h) is not None for h in self.rules.columns)
+                handle = stem if not alike else f"{stem}_{alike + 1}"
                 known.append(handle)
                 self.rules.columns[handle] = choice.column
 
@@ -230,6 +235,9 @@ class _Maker:
         fields.pop("account", None)
         if self.handles.get("account"):
             self.rules.top["account"] = {"from": self._one("account")[0]}
+        if self.handles.get("amount:net"):
+            self._settle(fields)
+            return
         credit, debit = self._one("amount:credit"), self._one("amount:debit")
         if credit and debit:
             fields["amount"] = {"credit": credit[0], "debit": debit[0]}
@@ -252,6 +260,37 @@ class _Maker:
             where = {"where": {"nonzero": listed[0]}} if len(listed) == 1 else {}
             self.rules.blocks["payments"].append({**where, "fields": fee})
 
+    def _settle(self, fields: dict[str, Any]) -> None:
+        """Several amounts in a row, each a movement of its own; together they make the row's net, or the row is set aside."""
+        net, parts = self._one("amount:net")[0], self.handles["amount:part"]
+        of: dict[str, list[str]] = {}
+        for handle in parts:
+            of.setdefault(self._part_kind(self.rules.columns[handle]), []).append(handle)
+        signs = self.relations.net.parts
+        turned = [h for h in parts if signs.get(self.rules.columns[h].index, 1) < 0]
+        row = {k: v for k, v in fields.items() if k not in ("amount", "kind", "description")}
+        if "payment_id" not in row:
+            made_of = [h for name in ("platform_txn_id", "channel_order_id", "occurred_at") for h in self._one(name)]
+            if len(made_of) > 1:
+                row["payment_id"] = {"concat": made_of, "separator": "|"}
+                why = "the file has no number of its own; two rows alike in all of these would be one"
+                self.rules.notes["payments.payment_id"] = why
+        fields.clear()
+        fields.update(row)
+        self.rules.notes.pop("payments.kind", None)
+        rest = {**row, "kind": {"value": "adjustment"}, "amount": net}
+        if self.handles.get("kind"):
+            rest["description"] = self._one("kind")[0]
+        split = {"net": net, "of": of} | ({"either_sign": [turned]} if turned else {})
+        self.rules.blocks["payments"] = [
+            {"where": {"some_nonzero": parts}, "parts": split, "fields": row},
+            {"where": {"not": {"some_nonzero": parts}}, "fields": rest},
+        ]
+        self.rules.remarks.append("whether an amount is receipt, refund, subsidy or fee is read off its name: check `parts`")
+
+    def _part_kind(self, column: Column) -> str:
+        return kind_of(column, self.names.wording, self.relations.net.parts.get(column.index, 1))
+
     def _signed(self, handle: Any) -> Any:
         column = self.rules.columns[handle] if isinstance(handle, str) else None
         for way in self._one("amount:direction"):
@@ -268,6 +307,8 @@ class _Maker:
 
     def _ask(self, entity: str, fields: Mapping[str, Any]) -> None:
         supplied = {"channel", "shop_id", "account", "currency", *fields}
+        if entity == "payments" and self.handles.get("amount:net"):
+            supplied |= {"kind", "amount"}
         for name in self.names.dictionary.entities[entity].required:
             if name in supplied or any(
                 q.startswith(f"{other}.{name} ") for q in self.rules.open for other in self.reading.entities

@@ -56,7 +56,7 @@ def _lines(found: Suggestion) -> Iterator[str]:
 
 def _block(found: Suggestion, entity: str, block: dict[str, Any], many: bool) -> Iterator[str]:
     first = "    - " if many else "    "
-    for key in ("where", "rows", "group_by"):
+    for key in ("where", "rows", "group_by", "parts"):
         if key in block:
             yield f"{first}{key}: {_flow(block[key])}"
             first = "      " if many else "    "

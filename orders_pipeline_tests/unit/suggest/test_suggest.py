@@ -8,6 +8,7 @@ import random
 import shutil
 import sys
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -92,8 +93,8 @@ def test_the_time_zone_is_left_to_the_person_and_asked_for(kuaishou: Path, names
     assert source.channel == "kuaishou"
 
 
-def test_the_filled_in_proposal_reads_the_file_right(kuaishou: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Suggest, fill in, check, run: the orders come out published as the file has them."""
+def _published(path: Path, channel: str, zone: str, question: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+    """Suggest, fill in, check, run, ask."""
     import duckdb
 
     from orders_pipeline.dictionary import model
@@ -101,9 +102,9 @@ def test_the_filled_in_proposal_reads_the_file_right(kuaishou: Path, tmp_path: P
     from orders_pipeline.pipeline import run
     from orders_pipeline_tests.support import new_home
 
-    out = tmp_path / "kuaishou_orders.yml"
-    assert main(["channel", "suggest", str(kuaishou), "--channel", "kuaishou", "--out", str(out)]) == 0
-    out.write_text(out.read_text(encoding="utf-8").replace("timezone:\n", "timezone: Asia/Shanghai\n"), encoding="utf-8")
+    out = tmp_path / f"{channel}_proposed.yml"
+    assert main(["channel", "suggest", str(path), "--channel", channel, "--out", str(out)]) == 0
+    out.write_text(out.read_text(encoding="utf-8").replace("timezone:\n", f"timezone: {zone}\n"), encoding="utf-8")
     assert main(["channel", "check", str(out)]) == 0
     folder = tmp_path / "dictionary"
     shutil.copytree(model.FOLDER, folder)
@@ -112,21 +113,43 @@ def test_the_filled_in_proposal_reads_the_file_right(kuaishou: Path, tmp_path: P
     for module in [m for m in list(sys.modules.values()) if getattr(m, "load_dictionary", None) is model.load_dictionary]:
         monkeypatch.setattr(module, "load_dictionary", lambda: learned)
     home = new_home(tmp_path / "home")
-    shutil.copy(kuaishou, home.landing / "may.csv")
+    shutil.copy(path, home.landing / "may.csv")
     result = run(home, parse_as_of("2026-06-01T09:00:00+08:00"))
     assert not result.intake.refused
     with duckdb.connect(str(home.published / "order_book.duckdb"), read_only=True) as book:
-        book.execute("SET TimeZone = 'Asia/Shanghai'")
-        rows = book.execute(
-            "SELECT channel_order_id, status, payable_amount, freight_amount, CAST(created_at AS VARCHAR), ordered_qty "
-            "FROM orders.orders WHERE channel = 'kuaishou' ORDER BY 1"
-        ).fetchall()
+        book.execute(f"SET TimeZone = '{zone}'")
+        return book.execute(question).fetchall()
+
+
+def test_the_filled_in_proposal_reads_the_file_right(kuaishou: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The orders come out published as the file has them."""
+    question = (
+        "SELECT channel_order_id, status, payable_amount, freight_amount, CAST(created_at AS VARCHAR), ordered_qty "
+        "FROM orders.orders WHERE channel = 'kuaishou' ORDER BY 1"
+    )
+    rows = _published(kuaishou, "kuaishou", "Asia/Shanghai", question, tmp_path, monkeypatch)
     assert [(r[0], r[1], str(r[2]), str(r[3]), r[4][:19]) for r in rows] == [
         ("2512600012345678", "shipped", "113.00", "0.00", "2026-05-01 10:01:02"),
         ("2512600012345679", "paid", "79.00", "0.00", "2026-05-01 11:01:02"),
         ("2512600012345680", "completed", "137.00", "8.00", "2026-05-02 12:11:02"),
         ("2512600012345681", "cancelled", "119.70", "0.00", "2026-05-03 13:21:02"),
     ]
+
+
+def test_the_amounts_of_a_settlement_come_out_as_movements_that_make_its_net(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifteen columns of an unknown platform, sums in between among them: which are parts of the net the figures themselves say."""
+    case = next(c for c in unseen.cases() if c.name == "tiktok_shop_settlement")
+    path = tmp_path / "settled.csv"
+    path.write_text(case.text, encoding="utf-8")
+    question = "SELECT kind, count(*), sum(amount), count(DISTINCT payment_id) FROM payments.transactions GROUP BY kind ORDER BY kind"
+    rows = _published(path, "tts", "Europe/London", question, tmp_path, monkeypatch)
+    assert [(kind, str(amount)) for kind, _, amount, _ in rows] == [
+        ("fee", "-30.18"), ("receipt", "311.68"), ("refund", "-42.00"),
+    ]  # fmt: skip
+    assert sum(amount for *_, amount, _ in rows) == Decimal("239.50"), "what the platform paid out"
+    assert all(count == numbers for _, count, _, numbers in rows), "no two movements share a number"
 
 
 def test_what_a_person_must_answer_is_refused_until_answered(tmp_path: Path, names: Names) -> None:
