@@ -79,8 +79,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--no-worker", action="store_true", help="no process that waits for files: less memory, some seconds more per file"
     )
 
-    explain = _command(commands, "explain", "one order or SKU, from the published row back to file and line", _explain)
-    explain.add_argument("number", help="guid, channel, transaction, internal, sub-order or waybill number; or sku:SKU")
+    explain = _command(commands, "explain", "one order, SKU or customer, from the published row back to file and line", _explain)
+    explain.add_argument(
+        "number", help="guid, channel, transaction, internal, sub-order or waybill number; or sku:SKU, customer:ID"
+    )
     explain.add_argument("warehouse", nargs="?", help="of a SKU: only this warehouse")
     _json(explain)
 
@@ -340,8 +342,13 @@ def _dev(options: argparse.Namespace) -> int:
 
 def _explain(options: argparse.Namespace) -> int:
     from orders_pipeline import explain
+    from orders_pipeline.customers import explain as customers
     from orders_pipeline.inventory import explain as stock
 
+    if options.number.startswith(customers.PREFIX):
+        person = customers.explain(_home(options), options.number.removeprefix(customers.PREFIX))
+        _print_json(person) if options.json else print(customers.text(person))
+        return 0
     if options.number.startswith(stock.PREFIX):
         found = stock.explain(_home(options), options.number.removeprefix(stock.PREFIX), options.warehouse)
         _print_json(found) if options.json else print(stock.text(found))

@@ -285,12 +285,49 @@ class Tangle:
             "twin_lines": [{**key, "sku": "SKU0001", "quantity": 1, "payable_amount": "9.90"} for key in keys],
         }
 
+    def people(self) -> dict[str, list[support.Row]]:
+        """Enough buyers of one channel to compare with, some of whom buy again and again, at odd times, much at once, or change
+        their mind; links between accounts, one of them taken back."""
+        bought = [(n, 29 - n % 25) for n in range(33)] + [(n, days) for n in range(4) for days in (2, 5, 11, 19, 44, 70, 99)]
+        keys = [{"channel": "kiosk", "shop_id": "k", "channel_order_id": f"B{n}"} for n in range(len(bought))]
+
+        def ago(days: float) -> str:
+            return (self.as_of - timedelta(days=days)).isoformat()
+
+        def line(place: int, quantity: int) -> support.Row:
+            return {**keys[place % len(keys)], "sku": "BULK", "sub_order_id": f"BL{place}", "quantity": quantity, "unit_price": "9.99",
+                    "list_amount": f"{quantity * 9.99:.2f}", "payable_amount": f"{quantity * self.pick([9.99, 9.95, 8]):.2f}",
+                    "category": self.pick(["toys", "tea"])}  # fmt: skip
+
+        either = {"decided_by": "li.na", "channel": "kiosk", "linked_channel": "kiosk"}
+        return {
+            "people_orders": [
+                {**key, "status": self.pick(["completed", "completed", "delivered", "cancelled"]), "currency": "CNY",
+                 "payable_amount": self.money(), "created_at": ago(days), "paid_at": ago(days), "buyer_account": f"soul{who}",
+                 "buyer_phone": self.pick([None, f"1390000{who:04d}"]) if who > 20 else None, "address": f"长安街{self.chance.randrange(7)}号",
+                 "close_reason": self.pick([None, "买家不想要了", "缺货"])}
+                for key, (who, days) in zip(keys, bought, strict=True)
+            ],
+            "people_lines": [line(n, 1) for n in range(230)] + [line(n, 40) for n in (34, 35)],
+            "people_edits": [{**key, "request_id": f"BE{n}", "field": "address", "requested_at": ago(n % 4), "role": "buyer",
+                              "outcome": "applied"} for n, key in enumerate(keys[33:50])],
+            "people_returns": [{**key, "return_id": f"BR{n}", "kind": "return_refund", "status": "refunded", "sku": "BULK", "quantity": 1,
+                                "requested_at": ago(1), "refunded_at": ago(1), "refund_amount": "9.99", "reason": "不想要了"}
+                               for n, key in enumerate(keys[30:45])],
+            "customer_links": [
+                {**either, "buyer_account": "soul5", "linked_account": "soul6", "decided_at": ago(5)},
+                {**either, "buyer_account": "soul7", "linked_account": "soul6", "decided_at": ago(4)},
+                {**either, "buyer_account": "soul8", "linked_account": "soul9", "decided_at": ago(5)},
+                {**either, "buyer_account": "soul9", "linked_account": "soul8", "decided_at": ago(3), "action": "unlink"},
+            ],
+        }  # fmt: skip
+
     def land(self, home: Home) -> None:
         """Two files of each entity that is exported again and again, one of each other; folders of their own."""
         for number in (1, 2):
             for entity in ("orders", "order_lines", "discounts", "payments", "shipments", "tracking", "returns"):
                 support.land(home, f"tangle/{number}/{entity}", getattr(self, entity)())
-        for entity, rows in {**self.reference(), **self.decided(), **self.stock(), **self.coupons(), **self.twins()}.items():
+        for entity, rows in {**self.reference(), **self.decided(), **self.stock(), **self.coupons(), **self.twins(), **self.people()}.items():
             support.land(home, f"tangle/{entity}", rows)
         shop = {"channel": "taobao", "shop_id": "main"}
         damaged = {**shop, "channel_order_id": "T99999", "quantity": 1, "sku": "1.5E+12"}
