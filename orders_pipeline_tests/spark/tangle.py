@@ -308,7 +308,7 @@ class Tangle:
                  "close_reason": self.pick([None, "买家不想要了", "缺货"])}
                 for key, (who, days) in zip(keys, bought, strict=True)
             ],
-            "people_lines": [line(n, 1) for n in range(230)] + [line(n, 40) for n in (34, 35)],
+            "people_lines": [line(n, 1) for n in range(230)] + [line(34, 40)],
             "people_edits": [{**key, "request_id": f"BE{n}", "field": "address", "requested_at": ago(n % 4), "role": "buyer",
                               "outcome": "applied"} for n, key in enumerate(keys[33:50])],
             "people_returns": [{**key, "return_id": f"BR{n}", "kind": "return_refund", "status": "refunded", "sku": "BULK", "quantity": 1,
