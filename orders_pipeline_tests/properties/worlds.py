@@ -323,6 +323,31 @@ def promotion_rows() -> st.SearchStrategy:
     )
 
 
+@st.composite
+def link_rows(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        "channel": "taobao",
+        "buyer_account": draw(st.sampled_from(["ann", "bob"])),
+        "linked_channel": "taobao",
+        "linked_account": draw(st.sampled_from(["bob", "zoe"])),
+        "action": draw(st.sampled_from([None, None, "unlink"])),
+        "decided_by": "li.na",
+        "decided_at": at(draw(hours)),
+    }
+
+
+@st.composite
+def edit_rows(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        **SHOP,
+        "channel_order_id": draw(orders),
+        "request_id": f"E{draw(st.integers(1, 4))}",
+        "field": "address",
+        "requested_at": at(draw(hours)),
+        "role": "buyer",
+    }
+
+
 #: Entity -> its rows, how many a world has at most, and the column whose cell a bad row spoils.
 ENTITIES = {
     "orders": (order_rows(), 8, "payable_amount"),
@@ -345,6 +370,8 @@ ENTITIES = {
     "holds": (hold_rows(), 3, "quantity"),
     "kits": (kit_rows(), 2, None),
     "warehouses": (warehouse_rows(), 2, None),
+    "customer_links": (link_rows(), 3, None),
+    "order_edits": (edit_rows(), 3, None),
 }
 
 
