@@ -1,6 +1,6 @@
 -- grain: promotion_id
 -- refresh: whole
--- When each promotion runs, as its newest file says.
+-- On which days each promotion runs, as its newest file says: an end at midnight is that of the day before.
 WITH ranked AS (
     SELECT
         promotion_id,
@@ -23,7 +23,7 @@ SELECT
     name,
     kind,
     local_date(starts_at, timezone) AS starts_on,
-    local_date(ends_at, timezone) AS ends_on,
+    greatest(local_date(add_minutes(ends_at, -1), timezone), local_date(starts_at, timezone)) AS ends_on,
     file_id,
     row_number
 FROM ranked

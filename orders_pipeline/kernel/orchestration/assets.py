@@ -103,6 +103,7 @@ def _refresh(context: dg.AssetExecutionContext, now: pipeline.Session, model: Mo
         asset_key(model.name),
         metadata={
             **_refreshed(done),
+            **(shown.plots(now.connection, model) if done.rows else {}),
             "seconds": round(time.perf_counter() - started, 3),
         },
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import importlib
 import json
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +34,9 @@ SOURCE_TABLES = {
     "ref.stage_words": "Which word of a vocabulary means which stage.",
     "ref.calendar": "Working hours of every local day, and the working seconds before it (calendars.yml, settings.toml).",
     "ref.calendar_deadlines": "The days on which so much working time has passed.",
+    "ref.customer_tags": "Every version of every customer tag's definition, with its numbers (customer_tags.yml).",
+    "ref.rfm_cut_points": "Which values of recency, frequency and money have which score (rfm_cut_points.yml).",
+    "ref.cancel_words": "Words of a reason that tell who cancelled an order.",
     "ref.restatements": "Which statement restates the rows of which other one.",
 }
 SOURCE_COLUMNS = """
@@ -189,6 +194,22 @@ def records(names: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.Markdo
     lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
     return dg.MetadataValue.md("\n".join(lines))
+
+
+def plots(connection: duckdb.DuckDBPyConnection, model: Model) -> dict[str, dg.MarkdownMetadataValue]:
+    """The pictures a room draws of a table (`PLOTS` of its `plots.py`), to be shown on the asset's page."""
+    if not model.path.with_name("plots.py").exists():
+        return {}
+    drawn = importlib.import_module(f"orders_pipeline.{model.room}.plots").PLOTS.get(model.table)
+    pictures = drawn(connection) if drawn else {}
+
+    def embedded(svg: str) -> str:
+        return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+
+    if not pictures:
+        return {}
+    images = [f"![{name.replace(']', ' ')}]({embedded(svg)})" for name, svg in pictures.items()]
+    return {"plots": dg.MetadataValue.md("\n\n".join(images))}
 
 
 def _cell(value: object) -> str:
