@@ -6,7 +6,7 @@
 -- returns: interval_high DOUBLE, since_on DATE, is_met BOOLEAN, window_from_on DATE, as_on DATE, rule_version INTEGER
 -- The tags of each customer by the definitions in force: on, provisional (too few orders to be sure) or insufficient evidence. No row: the
 -- rule fails, or nothing happened in its window. A tag goes only after its rule has failed for some days in a row.
-WITH today AS (
+WITH sums AS (
     SELECT
         tag,
         customer_key,
@@ -17,9 +17,30 @@ WITH today AS (
         sum(CASE WHEN leaves_on > as_on THEN expected ELSE 0 END) AS expected,
         sum(CASE WHEN leaves_on > as_on THEN variety ELSE 0 END) AS variety,
         -- The most that can have counted on any day on which the rule may still have held.
-        sum(CASE WHEN leaves_on > add_days(as_on, -off_after_days) THEN sample ELSE 0 END) >= coalesce(min(sample_min), 1) AS is_candidate
+        sum(CASE WHEN leaves_on > add_days(as_on, -off_after_days) THEN sample ELSE 0 END) AS most_sample,
+        sum(CASE WHEN leaves_on > add_days(as_on, -off_after_days) THEN hits ELSE 0 END) AS most_hits,
+        sum(CASE WHEN leaves_on > add_days(as_on, -off_after_days) THEN variety ELSE 0 END) AS most_variety
     FROM customers.tag_evidence
     GROUP BY tag, customer_key
+),
+
+-- Only whom a tag may concern is followed day by day.
+today AS (
+    SELECT
+        s.tag,
+        s.customer_key,
+        s.as_on,
+        s.sample,
+        s.hits,
+        s.base,
+        s.expected,
+        s.variety,
+        s.most_sample >= coalesce(r.sample_min, 1) AND (
+            (r.hits_min IS NULL AND r.variety_min IS NULL)
+            OR coalesce(s.most_hits >= r.hits_min, FALSE) OR coalesce(s.most_variety >= r.variety_min, FALSE)
+        ) AS is_candidate
+    FROM sums AS s
+    INNER JOIN customers.tag_rules AS r ON s.tag = r.tag
 ),
 
 steps AS (
