@@ -26,6 +26,7 @@ EXAMPLES = {
     "files": "orders-pipeline files --status refused",
     "alerts": "orders-pipeline alerts --test finance_group",
     "close": "orders-pipeline close 2026-01 --check",
+    "audit": "orders-pipeline audit 2026-01",
     "workbook": "orders-pipeline workbook 2026-01 --language en --out january.xlsx",
     "quarantine": "orders-pipeline quarantine fix 5f0c… 17 --set 买家应付货款=120.50 --by li.na --why 'typed with a comma'",
     "channel": "orders-pipeline channel check my_source.yml",
@@ -98,6 +99,10 @@ def make_parser() -> argparse.ArgumentParser:
     _close_options(close)
     _as_of(close)
     _json(close)
+
+    audit = _command(commands, "audit", "hold the published finance tables of a month to the auditor's expectations", _audit)
+    audit.add_argument("month", help="the month, such as 2026-01")
+    _json(audit)
 
     workbook = _command(commands, "workbook", "the finance workbook of a month, from what is published", _workbook)
     workbook.add_argument("month", help="the month, such as 2026-01")
@@ -402,7 +407,7 @@ def _files(options: argparse.Namespace) -> int:
 
 
 def _close(options: argparse.Namespace) -> int:
-    from orders_pipeline import pipeline
+    from orders_pipeline import month_end
     from orders_pipeline.finance import close
     from orders_pipeline.ingest.desk import table
     from orders_pipeline.kernel.clock import parse_as_of
@@ -422,11 +427,25 @@ def _close(options: argparse.Namespace) -> int:
     else:
         made = close.close(home, month, options.by, options.why, force=options.force, restate=options.restate)
         text = f"{month:%Y-%m} is closed: set {made.set_number}, {made.rows} rows, {made.files} files, {made.content_sha256}"
-    # The decision is a file now; with the same clock nothing but it changes.
-    as_of = parse_as_of(options.as_of) if options.as_of else close.as_of_tables(home)
-    result = pipeline.run(home, as_of)
+    result = month_end.take_in(home, parse_as_of(options.as_of) if options.as_of else None)
     _print_json({"month": f"{month:%Y-%m}", "result": text}) if options.json else print(text)
     return 1 if result.blocked_by else 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from orders_pipeline import month_end
+    from orders_pipeline.finance.close import parse_month
+    from orders_pipeline.ingest.desk import table
+
+    audit = month_end.audit_month(_home(options), parse_month(options.month))
+    rows = [{"table": o.table, "claim": o.claim, "rows": o.rows_checked, "failing": o.rows_failing} for o in audit.outcomes]
+    if options.json:
+        _print_json({"month": options.month, "run_id": audit.run_id, "pages": str(audit.pages), "expectations": rows})
+    else:
+        if audit.failed:
+            print(table([row for row in rows if row["failing"]], ("table", "claim", "rows", "failing")))
+        print(f"{len(rows) - len(audit.failed)} of {len(rows)} expectations hold: {audit.pages}")
+    return 1 if audit.failed else 0
 
 
 def _workbook(options: argparse.Namespace) -> int:

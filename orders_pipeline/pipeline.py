@@ -168,12 +168,12 @@ class Session:
         """What has changed in the alerts. Tables and checks must be up to date."""
         return look(self.connection, self.as_of, self.settings)
 
-    def publish(self) -> Publication:
+    def publish(self, *, anew: bool = False) -> Publication:
         """Publish all that has changed; whatever no step of this run has refreshed or checked is, before. Alerts go out
-        whether or not a check stands against publishing."""
+        whether or not a check stands against publishing. `anew`: results of an audit have come to the history."""
         self.refresh()
         self.check()
-        publication = self._publisher.publish(list(self.results.values()), anew=bool(self.news))
+        publication = self._publisher.publish(list(self.results.values()), anew=bool(self.news) or anew)
         self.undelivered = deliver(self.connection, self.home, self._targets)
         return publication
 

@@ -78,6 +78,13 @@ def as_of_tables(home: Home) -> datetime:
         return _as_of(connection)
 
 
+def closed_set(home: Home, month: date) -> int | None:
+    """The number of the set a month is closed with; 0 for one that the first close took with it; None while it is open."""
+    with _tables(home) as connection:
+        closed = _closed(connection)
+    return closed.get(month, 0) if closed and month <= max(closed) else None
+
+
 def mark(home: Home, month: date, state: str, by: str, why: str = "", now: datetime | None = None) -> Path:
     """Put a month on hold, or open it again from hold. A closed one is refused."""
     if state not in STATES:

@@ -11,6 +11,7 @@ import dagster as dg
 
 from orders_pipeline.kernel.orchestration.lists import SHIPPING_LISTS, WEEKLY_REVIEW
 from orders_pipeline.kernel.orchestration.metadata import asset_key, source_tables
+from orders_pipeline.kernel.orchestration.months import MONTHLY
 from orders_pipeline.kernel.orchestration.report import REPORT
 
 LOAD = "load_and_publish"
@@ -23,9 +24,9 @@ CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
 
 def load_job() -> dg.JobDefinition:
-    """Everything but the lists and the report: take in, refresh, check, publish."""
+    """Everything but the lists, the report and what is done month by month: take in, refresh, check, publish."""
     description = "Take in what is new, bring every table up to date, check, publish."
-    selection = dg.AssetSelection.all() - dg.AssetSelection.assets(SHIPPING_LISTS, WEEKLY_REVIEW, REPORT)
+    selection = dg.AssetSelection.all() - dg.AssetSelection.assets(SHIPPING_LISTS, WEEKLY_REVIEW, REPORT, *MONTHLY)
     return dg.define_asset_job(LOAD, selection, config=CONSOLE, description=description)
 
 
@@ -35,7 +36,7 @@ def clock_jobs() -> tuple[dg.JobDefinition, ...]:
     The shipping lists are in all but the weekly job: a warehouse in another zone has its morning at another hour, and a list
     that is there already stays as it is. The report is made in the morning job only.
     """
-    tables = dg.AssetSelection.all() - dg.AssetSelection.assets(*(asset_key(name) for name in source_tables()))
+    tables = dg.AssetSelection.all() - dg.AssetSelection.assets(*(asset_key(name) for name in source_tables()), *MONTHLY)
     shipping, review, report = (dg.AssetSelection.assets(key) for key in (SHIPPING_LISTS, WEEKLY_REVIEW, REPORT))
     return tuple(
         dg.define_asset_job(name, selection, config=CONSOLE, description=description)

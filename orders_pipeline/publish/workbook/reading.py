@@ -17,6 +17,7 @@ from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.tables import load_tables
 from orders_pipeline.kernel.warehouse import open_published
+from orders_pipeline.publish import audit
 
 HERE = Path(__file__).parent
 #: Rows of a sheet, less what we write above and below.
@@ -55,6 +56,16 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Audited:
+    """What the audit of these figures said. `is_of_others`: there is one, but of figures that have changed since."""
+
+    pages: Path
+    expectations: int
+    held: int
+    is_of_others: bool
+
+
+@dataclass(frozen=True)
 class Month:
     """All that is written about one month. `facts` is its row of finance.closes, `before` what it is held against."""
 
@@ -65,7 +76,7 @@ class Month:
     before: Row
     tables: Mapping[str, Table]
     checked_at: datetime | None
-    data_docs: Path
+    audit: Audited
 
     @property
     def is_closed(self) -> bool:
@@ -101,8 +112,9 @@ def read(home: Home, month: date, language: str) -> Month:
         }
         before = _rows(connection, BEFORE, values, "before")[0]
         checked_at = connection.execute("SELECT max(checked_at) FROM quality.check_results").fetchall()[0][0]
+        audited = _audited(connection, home, month)
     zone = load_dictionary().channel("default")["timezone"]
-    return Month(month, language, zone, facts, before, tables, checked_at, home.published / "data_docs" / "index.html")
+    return Month(month, language, zone, facts, before, tables, checked_at, audited)
 
 
 #: What the month is held against: the closing sums of the month before, the published sums, and the entries behind the revenue.
@@ -128,6 +140,13 @@ def _facts(connection: duckdb.DuckDBPyConnection, month: date) -> Row:
     known = [m for (m,) in connection.execute("SELECT month FROM finance.closes ORDER BY month").fetchall()]
     there = f"there are the months {known[0]:%Y-%m} to {known[-1]:%Y-%m}" if known else "there is no month at all yet"
     raise Usage(f"nothing of {month:%Y-%m} is published: {there}. Land its files and `orders-pipeline run`")
+
+
+def _audited(connection: duckdb.DuckDBPyConnection, home: Home, month: date) -> Audited:
+    outcomes = audit.recorded(connection, audit.fingerprint(connection, month))
+    others = "SELECT count(*) FROM quality.check_results WHERE starts_with(run_id, ?)"
+    there = connection.execute(others, [f"{audit.RUN}-{month:%Y-%m}-"]).fetchall()[0][0]
+    return Audited(audit.pages_of(home, month), len(outcomes), sum(o.passed for o in outcomes), bool(there and not outcomes))
 
 
 def _closed_with(connection: duckdb.DuckDBPyConnection, month: date) -> date | None:

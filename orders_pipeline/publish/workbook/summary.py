@@ -117,7 +117,12 @@ def _facts(month: Month, text: Mapping[str, str], data_docs: str | None) -> Bloc
     lines: list[Line] = [_same([label, value]) for label, value in about if value]
     lines += [_same([text[name], (f[name], "count")]) for name in ("order_count", "difference_count")]
     lines += [ratio, _same([text["checked_at"], instant(month.checked_at)])]
-    lines.append(_same([text["audit"], Link(data_docs, text["audit_pages"]) if data_docs else text["no_audit"]]))
+    said = text["no_audit"]
+    if month.audit.expectations:
+        said = text["audited"].format(held=month.audit.held, expectations=month.audit.expectations)
+    elif month.audit.is_of_others:
+        said = text["old_audit"]
+    lines.append(_same([text["audit"], Link(data_docs, said) if data_docs else said]))
     note = text["closed_note"] if month.is_closed else text["open_note"]
     return Block(text["about"], (), ("text", "text"), lines, note)
 

@@ -91,7 +91,7 @@ def render(month: Month, path: Path) -> bytes:
         places = {name: Places(table) for name, table in month.tables.items()}
         for table in month.tables.values():
             _sheet(book.add_worksheet(table.title), table, places[table.name], styles, month)
-        link = os.path.relpath(month.data_docs, path.parent) if month.data_docs.exists() else None
+        link = os.path.relpath(month.audit.pages, path.parent) if month.audit.pages.exists() else None
         _front(front, title, blocks(month, places, link), styles, month)
         front.activate()
     return out.getvalue()
