@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 
 from orders_pipeline.ingest.landing import scan
+from orders_pipeline.kernel.clock import month_after
 from orders_pipeline.kernel.faults import BadInput, Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.sqltext import literal
@@ -125,12 +126,12 @@ def _standing(connection: duckdb.DuckDBPyConnection, home: Home, month: date, re
     closed = _closed(connection)
     if month in closed and not restate:
         yield Standing("the month is closed", 1, f"set {closed[month]}; later rows stand in the first open month")
-    elif closed and not restate and month != _following(max(closed)):
-        wanted = _following(max(closed))
+    elif closed and not restate and month != month_after(max(closed)):
+        wanted = month_after(max(closed))
         yield Standing("months are closed one after the other", 1, f"the next one is {wanted:%Y-%m}")
     as_of, zone = _as_of(connection), _one(connection, "SELECT timezone FROM ref.channels WHERE channel = 'default'")
     today = _one(connection, "SELECT local_date(?, ?)", [as_of, zone])
-    if today < _following(month):
+    if today < month_after(month):
         yield Standing("the month is not over", 1, f"the tables are of {today}; run again after its last day")
     waiting = _waiting(connection, home)
     if waiting:
@@ -168,7 +169,7 @@ def _differences(connection: duckdb.DuckDBPyConnection, month: date) -> Iterator
     undecided = _one(
         connection,
         "SELECT count(*) FROM reconciliation.exceptions WHERE lower(state) = 'open' AND opened_on < ?",
-        [_following(month)],
+        [month_after(month)],
     )
     if count:
         detail = f"{count} of {orders} orders, {undecided} exceptions nobody has decided on; they are carried forward"
@@ -219,7 +220,9 @@ def _freeze(connection: duckdb.DuckDBPyConnection, month: date, restate: bool) -
     statements = _restated() if restate else _current()
     first = not restate and not _closed(connection)
     for statement in statements:
-        connection.execute(f"INSERT INTO frozen BY NAME {statement}", {"month": month, "next": _following(month), "first": first})
+        connection.execute(
+            f"INSERT INTO frozen BY NAME {statement}", {"month": month, "next": month_after(month), "first": first}
+        )
 
 
 _NO_FLAGS = "NULL::UUID AS order_guid, NULL::DATE AS opened_on, NULL::DECIMAL(18, 3) AS qty_diff, false AS is_opening, "
@@ -302,7 +305,7 @@ def _write_set(
     orders, differences = connection.execute(
         "SELECT (SELECT count(*) FROM orders.orders WHERE created_on >= $1 AND created_on < $2), "
         "(SELECT count(*) FROM frozen WHERE section = 'differences' AND month = $1 AND is_closing)",
-        [month, _following(month)],
+        [month, month_after(month)],
     ).fetchall()[0]
     name, key = f"{month:%Y%m}_{number}_{_stamp(moment)}", {"closed_month": month, "set_number": number, "content_sha256": sha}
     paths = []
@@ -330,7 +333,7 @@ def _rules(connection: duckdb.DuckDBPyConnection, month: date) -> str:
         "WHERE recognised_on >= $1 AND recognised_on < $2 "
         "UNION ALL SELECT rule FROM reconciliation.three_way_match WHERE created_on >= $1 AND created_on < $2) "
         "WHERE name IS NOT NULL ORDER BY name",
-        [month, _following(month)],
+        [month, month_after(month)],
     )
     return "; ".join(found)
 
@@ -354,10 +357,6 @@ def _closed(connection: duckdb.DuckDBPyConnection) -> dict[date, int]:
 
 def _as_of(connection: duckdb.DuckDBPyConnection) -> datetime:
     return _one(connection, "SELECT as_of FROM kernel.consumers WHERE consumer = 'finance.closes'")
-
-
-def _following(month: date) -> date:
-    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
 
 
 def _one(connection: duckdb.DuckDBPyConnection, statement: str, values: Sequence[Any] = ()) -> Any:

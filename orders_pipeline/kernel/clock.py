@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from orders_pipeline.kernel.faults import Usage
 
@@ -18,3 +18,8 @@ def parse_as_of(text: str | None) -> datetime:
     if moment.tzinfo is None:
         raise Usage(f"--as-of '{text}' has no offset; add one, for example {moment:%Y-%m-%dT%H:%M:%S}+08:00")
     return moment.astimezone(UTC)
+
+
+def month_after(month: date) -> date:
+    """The first day of the month after the one whose first day this is."""
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)

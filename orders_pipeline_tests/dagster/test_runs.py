@@ -44,7 +44,7 @@ def test_a_run_materialises_checks_and_publishes(small_home: Home, execute: Exec
     result = execute()
     assert result.success
     made = {e.asset_key: e.materialization.metadata for e in result.get_asset_materialization_events()}
-    assert set(made) == set(defs.resolve_asset_graph().get_all_asset_keys()) - {SHIPPING_LISTS, WEEKLY_REVIEW, *MONTHLY}
+    assert set(made) == set(defs.resolve_asset_graph().get_all_asset_keys()) - {SHIPPING_LISTS, WEEKLY_REVIEW, REPORT, *MONTHLY}
     assert made[asset_key("orders.orders")]["dagster/row_count"].value == 3
     assert made[asset_key("orders.orders")]["refreshed"].value == "whole"
     evaluated = {(e.asset_key, e.check_name) for e in result.get_asset_check_evaluations()}

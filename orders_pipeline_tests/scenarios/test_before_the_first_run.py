@@ -10,7 +10,7 @@ from orders_pipeline import cli
 
 READING = (
     "alerts", "report", "exceptions list", "lists", "products suggest", "explain 123", "explain sku:A", "promise --sku A --quantity 1",
-    "close 2026-01 --check", "quarantine list", "files", "channel check",
+    "close 2026-01 --check", "audit 2026-01", "workbook 2026-01", "quarantine list", "files", "channel check",
 )  # fmt: skip
 
 

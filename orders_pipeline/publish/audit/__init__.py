@@ -20,6 +20,7 @@ import duckdb
 
 from orders_pipeline.dictionary.model import load_dictionary, read_yaml
 from orders_pipeline.kernel.checks import RESULTS, SAMPLE_ROWS
+from orders_pipeline.kernel.clock import month_after
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.warehouse import open_published
@@ -159,7 +160,7 @@ def claims(table: str, month: date) -> dict[str, dict[str, Any]]:
 
 
 def _execute(connection: duckdb.DuckDBPyConnection, statement: str, month: date, *, relation: bool = False) -> Any:
-    values = {"month": month, "next": date(month.year + month.month // 12, month.month % 12 + 1, 1)}
+    values = {"month": month, "next": month_after(month)}
     named = {name: value for name, value in values.items() if re.search(rf"\${name}\b", statement)}
     return connection.sql(statement, params=named) if relation else connection.execute(statement, named)
 

@@ -13,10 +13,11 @@ from typing import Any
 import duckdb
 
 from orders_pipeline.dictionary.model import load_dictionary, read_yaml
+from orders_pipeline.kernel.clock import month_after
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.tables import load_tables
-from orders_pipeline.kernel.warehouse import open_published
+from orders_pipeline.kernel.warehouse import open_published, records
 from orders_pipeline.publish import audit
 
 HERE = Path(__file__).parent
@@ -83,21 +84,14 @@ class Month:
         return self.facts["state"] == "closed"
 
 
-def following(month: date) -> date:
-    """The first day of the month after."""
-    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
-
-
 def read(home: Home, month: date, language: str) -> Month:
     """The month as it is published. Raises Usage when nothing is published, or nothing of that month."""
-    if not home.published_database.exists():
-        raise Usage(f"nothing is published in {home.root} yet; start with `orders-pipeline run`")
     with open_published(home) as connection:
         facts = _facts(connection, month)
         closed_with = _closed_with(connection, month) if facts["state"] == "closed" else None
         values = {
             "month": month,
-            "next": following(month),
+            "next": month_after(month),
             "set_month": closed_with,
             "set_number": facts["set_number"] if closed_with else None,
             "closed_at": facts["closed_at"] if closed_with else None,
@@ -132,11 +126,9 @@ SELECT
 
 
 def _facts(connection: duckdb.DuckDBPyConnection, month: date) -> Row:
-    found = connection.execute("SELECT * FROM finance.closes WHERE month = ?", [month])
-    names = [d[0] for d in found.description]
-    rows = found.fetchall()
+    rows = records(connection, "SELECT * FROM finance.closes WHERE month = ?", [month])
     if rows:
-        return dict(zip(names, rows[0], strict=True))
+        return rows[0]
     known = [m for (m,) in connection.execute("SELECT month FROM finance.closes ORDER BY month").fetchall()]
     there = f"there are the months {known[0]:%Y-%m} to {known[-1]:%Y-%m}" if known else "there is no month at all yet"
     raise Usage(f"nothing of {month:%Y-%m} is published: {there}. Land its files and `orders-pipeline run`")
