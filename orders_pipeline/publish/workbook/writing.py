@@ -102,14 +102,14 @@ class Styles:
 
     def __init__(self, book: xlsxwriter.Workbook) -> None:
         self._book = book
-        self._made: dict[tuple[tuple[str, Any], ...], Format] = {}
+        self._made: dict[tuple[Any, ...], Format] = {}
 
     def get(self, kind: str = "text", **more: Any) -> Format:
-        properties = {"valign": "vcenter", **LOOKS.get(kind, {}), **more}
-        if kind in NUMBER_FORMATS:
-            properties["num_format"] = NUMBER_FORMATS[kind]
-        key = tuple(sorted(properties.items()))
+        key = (kind, *sorted(more.items()))
         if key not in self._made:
+            properties = {"valign": "vcenter", **LOOKS.get(kind, {}), **more}
+            if kind in NUMBER_FORMATS:
+                properties["num_format"] = NUMBER_FORMATS[kind]
             self._made[key] = self._book.add_format(properties)
         return self._made[key]
 
