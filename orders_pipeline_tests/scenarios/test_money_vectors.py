@@ -1,4 +1,4 @@
-"""The study's vectors on sharing out, allocating and balances of money: every row of the files through the product's own tables."""
+"""The study's vectors on sharing out, allocating and balances of money, and on totals of files, through the product's own tables."""
 
 from __future__ import annotations
 
@@ -17,12 +17,17 @@ from orders_pipeline import pipeline
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.clock import parse_as_of
 from orders_pipeline.kernel.home import Home
+from orders_pipeline_tests.formats.source_cases import write_file
 from orders_pipeline_tests.models.test_tables import AS_OF, DEFAULTS, give, warehouse  # noqa: F401
 from orders_pipeline_tests.scenarios.stories import CHINA, Book
 from orders_pipeline_tests.support import new_home, query, run
 
 D = Decimal
 NOON = datetime(2026, 2, 1, 12, tzinfo=CHINA)
+
+
+def cents(value: float) -> Decimal:
+    return D(str(value)).quantize(D("0.01"))
 
 
 # ---- an amount shared out over lines, to the cent
@@ -85,8 +90,59 @@ def told(shared: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
         book.land(home, f"{name}-")
     for number, (name, v) in enumerate(drifts.items()):
         drift(Book("douyin", name), name, v, NOON + timedelta(days=number), 100_000 + 1000 * number, home)
+    bridges = {v["id"]: v for v in yaml.safe_load(shared("vectors/recon_bridges_and_rollforward.yaml").read_text("utf-8"))}
+    bridge(home, bridges["BRG-01"])
+    settle(home, bridges["BRG-03"])
+    export_lines(home, bridges["BRG-07"]["example_derived"])
     run(home, NOON + timedelta(days=40))
     return home, allocations, drifts
+
+
+def bridge(home: Home, v: dict[str, Any]) -> None:
+    """What was booked as two orders, one of whose payments stands in a second export too, and a deposit nobody booked."""
+    book, again = Book("taobao", "BRG-01"), Book("taobao", "BRG-01")
+    book.count = again.count = 9000
+    repeated, at = cents(v["ignored_duplicates"]), NOON.isoformat()
+    for number, amount in (("repeated", repeated), ("once", cents(v["booked"]) - repeated)):
+        book.order(f"BRG-01 {number}", amount, created_at=at, paid_at=at)
+        book.pay(f"BRG-01 {number}", amount, occurred_at=at)
+    again.pay("BRG-01 repeated", repeated, occurred_at=at)
+    book.pay("BRG-01 unbooked", cents(v["unbooked_deposits"]), occurred_at=at)
+    book.land(home, "BRG-01-")
+    # Another export of the same statement: its row is written otherwise, its movement is the same.
+    again.rows["payments"][0] |= {"note": "exported again"}
+    again.land(home, "BRG-01-again-")
+
+
+def settle(home: Home, v: dict[str, Any]) -> None:
+    """The settlement of the vector as Amazon gives it, as it was cut off, and once more with the row that was missing."""
+    for name, amounts in (("cut", v["visible_rows"]), ("whole", [*v["visible_rows"], v["residual"]])):
+        common = {"settlement-id": f"BRG-03 {name}", "currency": "USD"}
+        when = {"posted-date-time": "2026-02-01 12:00:00 UTC"}
+        head = {**common, "deposit-date": "2026-02-03 05:00:00 UTC", "total-amount": f"{v['declared_total']:.2f}"}
+        kind = {"transaction-type": "Order", "order-id": "111-0000003-0000003", "amount-type": "ItemPrice"}
+        rows = [{**common, **kind, **when, "amount-description": "Principal", "amount": f"{a:.2f}"} for a in amounts]
+        case = {"format": "tsv", "quoting": "no", "rows": [head, *rows], "name": f"BRG-03-{name}.txt"}
+        write_file(case, home.landing, "unused")
+
+
+def export_lines(home: Home, v: dict[str, Any]) -> None:
+    """A line of so many pieces beside one amount: a line total in Amazon's export, a price of one in Shopify's."""
+    quantity, amount = str(v["qty"]), f"{v['column_value']:.2f}"
+    amazon = {
+        "amazon-order-id": "111-0000007-0000007", "purchase-date": "2026-02-01T12:00:00+00:00", "order-status": "Shipped",
+        "sku": "A", "item-status": "Shipped", "quantity": quantity, "currency": "USD", "item-price": amount,
+        "last-updated-date": "2026-02-02T12:00:00+00:00", "fulfillment-channel": "Amazon", "sales-channel": "Amazon.com",
+    }  # fmt: skip
+    write_file({"format": "tsv", "quoting": "no", "rows": [amazon], "name": "BRG-07-amazon.txt"}, home.landing, "unused")
+    total = f"{v['shopify_reading']:.2f}"
+    shopify = {
+        "Name": "#BRG07", "Financial Status": "paid", "Fulfillment Status": "fulfilled", "Currency": "USD", "Subtotal": total,
+        "Shipping": "0.00", "Taxes": "0.00", "Total": total, "Discount Amount": "0.00", "Created at": "2026-02-01 10:00:00 -0500",
+        "Paid at": "2026-02-01 10:01:00 -0500", "Lineitem quantity": quantity, "Lineitem name": "Cup", "Lineitem price": amount,
+        "Lineitem sku": "A", "Lineitem fulfillment status": "fulfilled", "Lineitem discount": "0.00",
+    }  # fmt: skip
+    write_file({"headers": "shopify_orders_export", "rows": [shopify], "folder": "shop=brg"}, home.landing, "BRG-07-shopify")
 
 
 def allocate(book: Book, name: str, v: dict[str, Any]) -> None:
@@ -195,3 +251,39 @@ def test_drifts_are_those_of_the_vectors(told: tuple[Home, dict[str, Any], dict[
         # Nothing was shipped, which is a difference too, but not one of money.
         differing = "SELECT count(*) FROM reconciliation.exceptions WHERE channel = 'douyin' AND shop_id = ? AND amount_diff <> 0"
         assert ("NOT_OK" if query(home, differing, [name])[0][0] else "OK") == v["our_status"], name
+
+
+# ---- totals of files, and what an amount of a line is
+
+
+def test_a_row_that_is_left_out_leaves_both_sides(
+    told: tuple[Home, dict[str, Any], dict[str, Any]], shared: Callable[[str], Path]
+) -> None:
+    """BRG-01: a movement exported twice is no difference; what nobody booked is."""
+    vectors = yaml.safe_load(shared("vectors/recon_bridges_and_rollforward.yaml").read_text("utf-8"))
+    v = next(v for v in vectors if v["id"] == "BRG-01")
+    moved = query(told[0], "SELECT sum(amount) FROM payments.allocations WHERE shop_id = 'BRG-01'")[0][0]
+    booked = query(told[0], "SELECT sum(payable_amount) FROM orders.orders WHERE shop_id = 'BRG-01'")[0][0]
+    open_amount = query(told[0], "SELECT sum(amount_diff) FROM reconciliation.exceptions WHERE shop_id = 'BRG-01'")[0][0]
+    assert moved == cents(v["real_bank_movement"]) == cents(v["shown_bank_total"]) - cents(v["ignored_duplicates"])
+    assert (booked, open_amount) == (cents(v["booked"]), cents(v["our_difference"]))
+
+
+def test_a_settlement_that_lacks_a_row_is_refused(told: tuple[Home, dict[str, Any], dict[str, Any]]) -> None:
+    """BRG-03: the sum of the rows is the total the file declares, or the file is not whole."""
+    files = dict(query(told[0], "SELECT regexp_extract(path, 'BRG-03-(cut|whole)', 1), status FROM ops.files WHERE path LIKE '%BRG-03%'"))
+    assert files == {"cut": "refused", "whole": "loaded"}
+
+
+def test_an_amount_is_read_as_its_channel_means_it(told: tuple[Home, dict[str, Any], dict[str, Any]], shared: Callable[[str], Path]) -> None:
+    """BRG-07."""
+    vectors = yaml.safe_load(shared("vectors/recon_bridges_and_rollforward.yaml").read_text("utf-8"))
+    v = next(v for v in vectors if v["id"] == "BRG-07")["example_derived"]
+    rows = dict(
+        query(
+            told[0],
+            "SELECT o.channel_order_id, coalesce(l.list_amount, l.unit_price * l.quantity) FROM orders.order_lines l JOIN orders.orders o USING (order_guid) "
+            "WHERE o.channel_order_id IN ('#BRG07', '111-0000007-0000007')",
+        )
+    )
+    assert rows == {"111-0000007-0000007": D(v["amazon_reading"]), "#BRG07": D(v["shopify_reading"])}

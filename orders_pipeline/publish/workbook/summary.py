@@ -69,6 +69,9 @@ class Block:
             return
         if isinstance(value, tuple):  # A value with a kind of its own.
             value, kind = value
+        if kind == "verdict":
+            broken = {"type": "cell", "criteria": "!=", "value": f'"{OK}"', "format": styles.get(font_color="#C00000")}
+            sheet.conditional_format(row, column, row, column, broken)
         write(sheet, row, column, value, kind, styles, **({} if self.heads or column == 0 else {"align": "left"}))
 
 

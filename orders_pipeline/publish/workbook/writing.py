@@ -30,7 +30,7 @@ NUMBER_FORMATS = {
     "date": "yyyy-mm-dd",
 }
 #: Places in files stand one below the other.
-LOOKS = {"places": {"text_wrap": True}, "verdict": {"align": "center", "bold": True}}
+LOOKS = {"places": {"text_wrap": True}, "verdict": {"align": "center", "bold": True}, "date": {"align": "left"}}
 NUMBERS = frozenset({"money", "count", "quantity", "ratio"})
 NARROWEST, WIDEST, WIDEST_PLACE = 10, 46, 64
 LINE_HEIGHT = 15
@@ -107,7 +107,9 @@ class Styles:
     def get(self, kind: str = "text", **more: Any) -> Format:
         key = (kind, *sorted(more.items()))
         if key not in self._made:
-            properties = {"valign": "vcenter", **LOOKS.get(kind, {}), **more}
+            # A little room before a text: it may stand beside a number.
+            room = {} if kind in NUMBERS or kind == "verdict" or more.get("font_size") else {"indent": 1}
+            properties = {"valign": "vcenter", **room, **LOOKS.get(kind, {}), **more}
             if kind in NUMBER_FORMATS:
                 properties["num_format"] = NUMBER_FORMATS[kind]
             self._made[key] = self._book.add_format(properties)
@@ -123,7 +125,14 @@ class Styles:
 
     def head(self, kind: str) -> Format:
         align = "right" if kind in NUMBERS else "center" if kind == "verdict" else "left"
-        return self.get(bold=True, bg_color="#DCE6F1", bottom=1, text_wrap=True, align=align)
+        return self.get(
+            kind if kind in NUMBERS or kind == "verdict" else "text",
+            bold=True,
+            bg_color="#DCE6F1",
+            bottom=1,
+            text_wrap=True,
+            align=align,
+        )
 
 
 def _sheet(sheet: Worksheet, table: Table, places: Places, styles: Styles, month: Month) -> None:
