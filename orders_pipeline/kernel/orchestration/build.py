@@ -12,7 +12,7 @@ from orders_pipeline.kernel.orchestration.assets import PUBLISHED, landing_asset
 from orders_pipeline.kernel.orchestration.checks import refuse_early
 from orders_pipeline.kernel.orchestration.layers import cut_layers
 from orders_pipeline.kernel.orchestration.lists import list_assets
-from orders_pipeline.kernel.orchestration.months import close_job, month_assets
+from orders_pipeline.kernel.orchestration.months import month_assets
 from orders_pipeline.kernel.orchestration.report import report_asset
 from orders_pipeline.kernel.orchestration.resources import Warehouse
 from orders_pipeline.kernel.orchestration.schedules import clock_jobs, load_job, schedules
@@ -34,11 +34,11 @@ def build_definitions(rooms: Sequence[str]) -> dg.Definitions:
             landing_assets(),
             *(layer_assets(layer, checks) for layer in layers),
             publish_assets(models),
+            *month_assets(PUBLISHED),
             *list_assets(PUBLISHED),
             report_asset(PUBLISHED),
-            *month_assets(PUBLISHED),
         ],
-        jobs=[load, *aging, close_job()],
+        jobs=[load, *aging],
         schedules=schedules(aging),
         sensors=[landing_sensor(load)],
         resources={"warehouse": Warehouse()},

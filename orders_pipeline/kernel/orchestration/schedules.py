@@ -11,7 +11,7 @@ import dagster as dg
 
 from orders_pipeline.kernel.orchestration.lists import SHIPPING_LISTS, WEEKLY_REVIEW
 from orders_pipeline.kernel.orchestration.metadata import asset_key, source_tables
-from orders_pipeline.kernel.orchestration.months import MONTHLY
+from orders_pipeline.kernel.orchestration.months import MONTHLY, close_job
 from orders_pipeline.kernel.orchestration.report import REPORT
 
 LOAD = "load_and_publish"
@@ -34,11 +34,12 @@ def clock_jobs() -> tuple[dg.JobDefinition, ...]:
     """Every table against the clock of now, without a look for files (what the clock does not touch costs nothing), and lists.
 
     The shipping lists are in all but the weekly job: a warehouse in another zone has its morning at another hour, and a list
-    that is there already stays as it is. The report is made in the morning job only.
+    that is there already stays as it is. The report is made in the morning job only. The close of a month stands beside them and
+    has no schedule: somebody decides it.
     """
     tables = dg.AssetSelection.all() - dg.AssetSelection.assets(*(asset_key(name) for name in source_tables()), *MONTHLY)
     shipping, review, report = (dg.AssetSelection.assets(key) for key in (SHIPPING_LISTS, WEEKLY_REVIEW, REPORT))
-    return tuple(
+    aging = tuple(
         dg.define_asset_job(name, selection, config=CONSOLE, description=description)
         for name, selection, description in (
             (RECONCILE, tables - review - report, "Age every table to now, reconcile, publish."),
@@ -54,6 +55,7 @@ def clock_jobs() -> tuple[dg.JobDefinition, ...]:
             ),
         )
     )
+    return (*aging, close_job())
 
 
 def schedules(jobs: Sequence[dg.JobDefinition]) -> list[dg.ScheduleDefinition]:
