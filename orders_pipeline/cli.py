@@ -290,6 +290,13 @@ def _promise_options(promise: argparse.ArgumentParser) -> None:
     promise.add_argument("--min-quantity", type=_number, help="no delivery smaller than this, nor a rest")
     promise.add_argument("--warehouse", help="only out of this warehouse")
     promise.add_argument("--hold", metavar="NUMBER", help="the asker's own hold or order: its claim is left out")
+    promise.add_argument("--pickup", metavar="STORE", help="to be fetched there")
+    promise.add_argument(
+        "--sources",
+        choices=("local", "all"),
+        default="all",
+        help="for pick-up: local: only what the store has; all (default): the store first, then what warehouses send it",
+    )
 
 
 def _as_of(parser: argparse.ArgumentParser) -> None:
@@ -374,7 +381,9 @@ def _promise(options: argparse.Namespace) -> int:
     if options.min_quantity is not None:
         policy = replace(policy, min_quantity=options.min_quantity)
     lines = promise.lines_of(options.sku, options.quantity)
-    request = promise.Request(lines, options.by, policy, options.warehouse, options.hold)
+    request = promise.Request(
+        lines, options.by, policy, options.warehouse, options.hold, options.pickup, options.sources == "local"
+    )
     found = promise.promise(_home(options), request)
     _print_json(found) if options.json else print(promise.text(found))
     return 0

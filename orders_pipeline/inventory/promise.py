@@ -1,11 +1,15 @@
-"""`orders-pipeline promise`: from when on goods can be promised, out of one warehouse or split over all of them."""
+"""`orders-pipeline promise`: from when on goods can be promised, out of one warehouse, split over all of them, or for pick-up.
+
+For pick-up only the store counts (`local`), or the store first and then what the other warehouses send it, as many days later as
+a transfer takes (`all`). Lines of one basket meet in the store: there each may come from another warehouse.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +18,7 @@ import duckdb
 from orders_pipeline.inventory import rules
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
+from orders_pipeline.kernel.settings import load_settings
 from orders_pipeline.kernel.warehouse import open_published
 
 UNASSIGNED = "unassigned"
@@ -21,13 +26,18 @@ UNASSIGNED = "unassigned"
 
 @dataclass(frozen=True)
 class Request:
-    """What somebody asks for. `own` is the number of a hold or an order whose claim is left out: it is the asker's own."""
+    """What somebody asks for. `own` is the number of a hold or an order whose claim is left out: it is the asker's own.
+
+    `store` is where he wants to fetch it; `is_store_only` leaves out what other warehouses could send there.
+    """
 
     lines: Sequence[tuple[str, Decimal]]
     by: date | None
     policy: rules.Policy
     warehouse_id: str | None = None
     own: str | None = None
+    store: str | None = None
+    is_store_only: bool = False
 
 
 def promise(home: Home, request: Request) -> dict[str, Any]:
@@ -45,24 +55,28 @@ def promise(home: Home, request: Request) -> dict[str, Any]:
         per_set = rules.components([(lines[0][0], Decimal(1))] if single else lines, kits)
         per_set = {sku: each for sku, each in per_set.items() if _is_stocked(connection, sku)}
         wanted = lines[0][1] if single else Decimal(1)
-        by_place = _by_place(connection, per_set, request)
+        if request.store is not None:
+            _fetchable(connection, request)
+        there = _free(connection, per_set, request)
+    by_place = _sets(there, per_set)
+    pickup = None if request.store is None else _at_store(there, per_set, request, _transfer_days(home), is_basket=not single)
     today = min((days[0][0] for days in by_place.values()), default=None)
     requested = request.by or today or date.max
     if today is not None and requested < today:
         raise Usage(f"{requested} is before {today}, the day of the published figures")
     if not per_set:
         return {"requested_on": str(request.by or "any day"), "unlimited": True, "warehouses": {}, "all_warehouses": None}
-    return {
+
+    def shown(days: rules.Availability) -> dict[str, Any]:
+        return _shown(rules.promise(days, wanted, requested, request.policy), days, requested)
+
+    found = {
         "requested_on": str(requested),
         "unlimited": False,
-        "warehouses": {
-            place: _shown(rules.promise(days, wanted, requested, request.policy), days, requested)
-            for place, days in sorted(by_place.items())
-        },
-        "all_warehouses": _shown(
-            rules.promise(_together(by_place), wanted, requested, request.policy), _together(by_place), requested
-        ),
+        "warehouses": {place: shown(days) for place, days in sorted(by_place.items())},
+        "all_warehouses": shown(_together(by_place)),
     }
+    return found if pickup is None else found | {"pickup": shown(pickup)}
 
 
 def _shown(found: rules.Promise, days: rules.Availability, requested: date) -> dict[str, Any]:
@@ -91,12 +105,14 @@ def _is_stocked(connection: duckdb.DuckDBPyConnection, sku: str) -> bool:
     return found[0][0] if found else True
 
 
-def _by_place(
-    connection: duckdb.DuckDBPyConnection, per_set: dict[str, Decimal], request: Request
-) -> dict[str, list[tuple[date, Decimal]]]:
-    """Warehouse -> sets that can be promised from each day on, the asker's own claim left out."""
+#: Warehouse -> SKU -> what can be promised from each day on.
+Free = dict[str, dict[str, list[tuple[date, Decimal]]]]
+
+
+def _free(connection: duckdb.DuckDBPyConnection, per_set: dict[str, Decimal], request: Request) -> Free:
+    """What can be promised of each SKU, the asker's own claim left out."""
     own = _own_claims(connection, request.own)
-    there: dict[str, dict[str, list[tuple[date, Decimal]]]] = defaultdict(dict)
+    there: Free = defaultdict(dict)
     for sku in per_set:
         rows: dict[tuple[str, str, Decimal], list[tuple[date, Decimal, Decimal]]] = defaultdict(list)
         for place, owner, kept_back, *step in connection.execute(
@@ -110,11 +126,52 @@ def _by_place(
             free = rules.without_own(steps, kept_back, own.get((sku, place, owner), ()))
             before = there[place].get(sku)
             there[place][sku] = free if before is None else _sum([before, free])
-    horizon = {place: sorted({day for steps in of_sku.values() for day, _ in steps}) for place, of_sku in there.items()}
-    return {
-        place: [(day, Decimal(rules.sets({sku: _on(there[place][sku], day) for sku in per_set}, per_set) or 0)) for day in days]
-        for place, days in horizon.items()
-    }
+    return there
+
+
+def _sets(there: Free, per_set: dict[str, Decimal]) -> dict[str, list[tuple[date, Decimal]]]:
+    """Warehouse -> sets that can be promised from each day on."""
+    free: dict[str, list[tuple[date, Decimal]]] = {}
+    for place, of_sku in there.items():
+        days = sorted({day for steps in of_sku.values() for day, _ in steps})
+        on = {day: {sku: _on(of_sku.get(sku, ()), day) for sku in per_set} for day in days}
+        free[place] = [(day, Decimal(rules.sets(on[day], per_set) or 0)) for day in days]
+    return free
+
+
+def _fetchable(connection: duckdb.DuckDBPyConnection, request: Request) -> None:
+    """Raises Usage for a store nobody knows or that is closed, and where a warehouse is named as well."""
+    if request.warehouse_id is not None:
+        raise Usage("give --pickup or --warehouse: for pick-up the store itself says out of where")
+    found = connection.execute("SELECT is_active FROM inventory.nodes WHERE warehouse_id = ?", [request.store]).fetchall()
+    held = connection.execute("SELECT count(*) FROM inventory.atp WHERE warehouse_id = ?", [request.store]).fetchall()[0][0]
+    if not found and not held:
+        raise Usage(f"no list of warehouses and no stock file knows the store {request.store}")
+    if found and not found[0][0]:
+        raise Usage(f"the store {request.store} is closed: nothing can be fetched there")
+
+
+def _transfer_days(home: Home) -> int:
+    return int(load_settings(home.settings_file).thresholds["pickup_transfer_days"])
+
+
+def _at_store(
+    there: Free, per_set: dict[str, Decimal], request: Request, transfer_days: int, *, is_basket: bool
+) -> list[tuple[date, Decimal]]:
+    """What can be fetched from each day on: the store's own, and of other warehouses what they send, never below 0.
+
+    Goods of a basket are put together in the store; a bundle leaves a warehouse complete.
+    """
+    store = str(request.store)
+    sent: Free = defaultdict(dict)
+    for place, of_sku in there.items():
+        late = timedelta(days=0 if place == store else transfer_days)
+        if place == store or not request.is_store_only:
+            sent[place] = {sku: [(day + late, signed) for day, signed in steps] for sku, steps in of_sku.items()}
+    if is_basket:
+        gathered = {sku: _together({place: of[sku] for place, of in sent.items() if sku in of}) for sku in per_set}
+        return _sets({store: gathered}, per_set)[store]
+    return _together(_sets(sent, per_set))
 
 
 def _on(steps: Sequence[tuple[date, Decimal]], day: date) -> Decimal:
@@ -156,7 +213,8 @@ def text(found: dict[str, Any]) -> str:
     if found["unlimited"]:
         return "These goods are not kept in stock: any quantity can be promised."
     lines = [f"requested for {found['requested_on']}"]
-    for place, one in [*found["warehouses"].items(), ("all warehouses, split", found["all_warehouses"])]:
+    ways = [*found["warehouses"].items(), ("all warehouses, split", found["all_warehouses"])]
+    for place, one in [("pick-up", found["pickup"])] if "pickup" in found else ways:
         parts = ", ".join(f"{d['quantity']:f} on {d['day']}" for d in one["deliveries"]) or "nothing"
         short = f"; short of {one['short_qty']:f}" if one["short_qty"] else ""
         lines.append(f"  {place:24} available {one['available_qty']:f}: {parts}{short}")

@@ -118,8 +118,10 @@ def _sql_edits(node: exp.Expression) -> Iterator[tuple[str, Edit]]:
         yield "order turned round", _set("desc", not node.args.get("desc"))
     if kind is exp.Join and node.args.get("on") is not None:
         side = node.args.get("side")
-        if side in (None, "", "LEFT"):
-            yield ("INNER -> LEFT", _set("side", "LEFT")) if not side else ("LEFT -> INNER", _set("side", None))
+        if not side:
+            yield "INNER -> LEFT", lambda n: (n.set("kind", None), n.set("side", "LEFT"))
+        elif side == "LEFT":
+            yield "LEFT -> INNER", _set("side", None)
     if kind in (exp.Where, exp.Having) and node.parent is not None:
         yield f"{kind.__name__} dropped", lambda n: n.pop()
     if kind is exp.Union:

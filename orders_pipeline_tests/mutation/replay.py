@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +76,8 @@ class Recording:
     """What one run left. Its tables are views in a connection of its own, in which a changed rule may put others."""
 
     folder: Path
-    unsteady: set[str] = field(default_factory=set)
-    _rendered: dict[str, str] = field(default_factory=dict)
+    #: Model -> whether it gives the recorded rows when nothing is changed.
+    steady: dict[str, bool] = field(default_factory=dict)
 
     @cached_property
     def as_of(self) -> datetime:
@@ -102,10 +102,8 @@ class Recording:
         return connection
 
     def rendered(self, model: Model) -> str:
-        """The statement of a model as it stands; what has the same text was rendered once."""
-        if model.sql not in self._rendered:
-            self._rendered[model.sql] = sql.render(sql.bind(model, self.as_of, self.settings.thresholds, {}))
-        return self._rendered[model.sql]
+        """The statement of a model as it stands."""
+        return rendered(model.sql, self.as_of, tuple(sorted(self.settings.thresholds.items())))
 
     def differs(self, model: Model) -> bool:
         """Make a model anew beside what is recorded; whether its rows are others. They stay in `made` until the next call."""
@@ -118,19 +116,26 @@ class Recording:
             for one, other in (both, both[::-1])
         )
 
+    def notices(self, name: str, now: Model, then: Model) -> bool:
+        """Whether a changed model gives other rows; never of one that did so before it was changed."""
+        if not self.differs(now):
+            return False
+        if now is not then and name not in self.steady:
+            self.steady[name] = not self.differs(then)
+        return self.steady.get(name, True)
+
     @contextmanager
     def changed(self, changed: Mapping[str, Model], suspects: set[str]) -> Iterator[dict[str, Model]]:
         """The tables that come out otherwise while some rules are others, in place of the recorded ones for as long as this lasts.
 
-        `suspects` are models to make anew in any case (a function of theirs was changed). What is unsteady, other at every
-        making, is left as recorded."""
+        `suspects` are models to make anew in any case: a function of theirs was changed."""
         others: dict[str, Model] = {}
         self.connection.execute("BEGIN TRANSACTION")
         try:
             for model in pipeline.models():
                 now = changed.get(model.name, model)
                 is_due = model.name in changed or model.name in suspects or not model.after.isdisjoint(others)
-                if is_due and model.name not in self.unsteady and self.differs(now):
+                if is_due and self.steady.get(model.name, True) and self.differs(now):
                     self.connection.execute(f"DROP VIEW {model.name}")
                     self.connection.execute(f"CREATE TABLE {model.name} AS FROM made")
                     others[model.name] = model
@@ -154,9 +159,15 @@ class Recording:
         target = home.published_database
         target.parent.mkdir(parents=True, exist_ok=True)
         target.unlink(missing_ok=True)
-        if not (self.folder / "published.duckdb").exists():
+        home.published_book.unlink(missing_ok=True)
+        recorded = self.folder / "published.duckdb"
+        if not recorded.exists():
             return
-        shutil.copy2(self.folder / "published.duckdb", target)
+        if not others:
+            os.link(recorded, target)
+            os.link(recorded, home.published_book)
+            return
+        shutil.copy2(recorded, target)
         with duckdb.connect(str(target), config={"threads": 1}) as published:
             published.execute("SET TimeZone = 'UTC'")
             for name in others:
@@ -169,7 +180,6 @@ class Recording:
                 published.register("rows", rows)
                 published.execute(f"INSERT INTO {name} BY NAME FROM rows")
                 published.unregister("rows")
-        home.published_book.unlink(missing_ok=True)
         os.link(target, home.published_book)
 
 
@@ -191,14 +201,11 @@ class Store:
             if path.is_dir()
         }
 
-    def settle(self) -> dict[str, set[str]]:
-        """Find out which tables come out otherwise although nothing changed (they look at files or at earlier runs)."""
-        names = {m.name for m in pipeline.models()}
-        for recordings in self.modules.values():
-            for one in recordings:
-                with one.changed({}, names) as others:
-                    one.unsteady |= set(others)
-        return {module: set().union(*(one.unsteady for one in of)) for module, of in self.modules.items()}
+
+@lru_cache(maxsize=4096)
+def rendered(text: str, as_of: datetime, thresholds: tuple[tuple[str, Any], ...]) -> str:
+    """SQL of a model for a clock and settings; many runs share them."""
+    return sql.render(sql.bind(text, as_of, dict(thresholds), {}))
 
 
 class Listener:
