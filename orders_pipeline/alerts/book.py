@@ -12,9 +12,9 @@ from datetime import datetime
 import duckdb
 
 from orders_pipeline.alerts.rules import Rule, load_rules
-from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.sqltext import literal
+from orders_pipeline.kernel.statements import statement
 from orders_pipeline.kernel.warehouse import table_exists, transaction
 
 TABLE = "ops.alerts"
@@ -75,7 +75,7 @@ def look(connection: duckdb.DuckDBPyConnection, as_of: datetime, settings: Setti
 
 
 def _found(rule: Rule, as_of: datetime, settings: Settings) -> str:
-    body = sql.render(sql.bind(rule.sql, as_of, settings.thresholds, {}))
+    body = statement(rule.sql, as_of, settings.thresholds)
     return (
         f"SELECT {literal(rule.name)} AS rule, {literal(rule.severity)} AS severity, {literal(rule.entity)} AS entity_type, "
         "CAST(entity_id AS VARCHAR) AS entity_id, min(CAST(channel AS VARCHAR)) AS channel, min(message) AS message, "

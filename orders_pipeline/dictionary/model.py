@@ -229,6 +229,12 @@ def read_yaml(path: Path) -> Any:
 
 
 @functools.cache
+def _zones() -> frozenset[str]:
+    """Python looks through the whole folder of zones each time it is asked."""
+    return frozenset(available_timezones())
+
+
+@functools.cache
 def load_dictionary(folder: Path = FOLDER) -> Dictionary:
     """Read and check the dictionary in `folder`; raises DictionaryError with the entry and the mend."""
     fields = {}
@@ -310,7 +316,7 @@ def parse_source(spec: Mapping[str, Any], fields: Mapping[str, Field], entities:
             f"{origin}: source {name} declares no time zone, so its times cannot be read. Add a line such as "
             "`timezone: Asia/Shanghai` (an IANA name: the zone the platform writes its times in)."
         )
-    if zone != DECLARED_ZONE and zone not in available_timezones():
+    if zone != DECLARED_ZONE and zone not in _zones():
         raise DictionaryError(f"{origin}: '{zone}' is no IANA time zone; write e.g. Asia/Shanghai")
     if zone != DECLARED_ZONE:
         ZoneInfo(zone)

@@ -68,9 +68,10 @@ class Taker:
         self._fresh: list[str] = []
         self.load = Load(self.dictionary, settings, as_of, home.work)
         cells.install(connection, home.customer_key())
-        create_raw_tables(connection, self.dictionary)
-        connection.execute(STATE)
-        create_reference_tables(connection, self.dictionary, settings)
+        with transaction(connection):  # One commit: each waits for the disk.
+            create_raw_tables(connection, self.dictionary)
+            connection.execute(STATE)
+            create_reference_tables(connection, self.dictionary, settings)
 
     def take_all(self, settle_seconds: float = 0.0, progress: Callable[[str], None] = lambda text: None) -> Intake:
         """Take everything new in the landing zone that has not changed for `settle_seconds`."""

@@ -14,7 +14,6 @@ from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.refresh import STATE
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.sqltext import literal
-from orders_pipeline.kernel.warehouse import transaction
 
 
 def create_stage_tables(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
@@ -81,10 +80,9 @@ def create_revenue_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dic
             f"UNION ALL (TABLE ref.{name} EXCEPT TABLE revenue_now))"
         ).fetchall()[0][0]
         if changed:
-            with transaction(connection):
-                connection.execute(f"DELETE FROM ref.{name}")
-                connection.execute(f"INSERT INTO ref.{name} SELECT * FROM revenue_now")
-                connection.execute("DELETE FROM kernel.consumers WHERE starts_with(consumer, 'finance.')")
+            connection.execute(f"DELETE FROM ref.{name}")
+            connection.execute(f"INSERT INTO ref.{name} SELECT * FROM revenue_now")
+            connection.execute("DELETE FROM kernel.consumers WHERE starts_with(consumer, 'finance.')")
     connection.execute("DROP TABLE revenue_now")
 
 

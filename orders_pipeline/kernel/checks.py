@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orders_pipeline.dictionary.model import read_yaml
-from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.models import Model
 from orders_pipeline.kernel.refresh import Refreshed, Refresher
+from orders_pipeline.kernel.statements import statement
 from orders_pipeline.kernel.warehouse import records
 
 SEVERITIES = ("error", "warn")
@@ -111,11 +111,9 @@ def run_checks(refresher: Refresher, checks: Iterable[Check], changed: Mapping[s
 
 
 def _run(refresher: Refresher, check: Check, what: Refreshed) -> CheckResult:
-    expression = sql.bind(check.sql, refresher.as_of, refresher.settings.thresholds, {})
-    if what.how == "keys":
-        expression = sql.scoped(expression, what.model, refresher.columns, refresher.touched_table)
+    within = what.model if what.how == "keys" else None
     connection = refresher.connection
-    body = sql.render(expression)
+    body = statement(check.sql, refresher.as_of, refresher.settings.thresholds, within=within, columns=refresher.columns)
     failing = connection.execute(f"SELECT count(*) FROM ({body})").fetchall()[0][0]
     sample = "[]"
     if failing:

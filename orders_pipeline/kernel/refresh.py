@@ -15,13 +15,13 @@ from datetime import datetime
 from functools import cached_property
 
 import duckdb
-from sqlglot import exp
 
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.models import WHOLE, Model
 from orders_pipeline.kernel.settings import Settings
+from orders_pipeline.kernel.statements import statement, touched_name, touching
 from orders_pipeline.kernel.through import mark_of, select_made, select_of
-from orders_pipeline.kernel.warehouse import columns_of, table_exists, transaction
+from orders_pipeline.kernel.warehouse import columns_of, every_column, tables_there, transaction
 
 #: When more than this share of a kind's keys is touched, replacing them one by one costs more than building anew.
 WHOLE_SHARE = 0.2
@@ -34,6 +34,12 @@ CREATE TABLE IF NOT EXISTS kernel.consumers (
 CREATE TABLE IF NOT EXISTS kernel.given (consumer VARCHAR, mark VARCHAR);
 CREATE SEQUENCE IF NOT EXISTS kernel.batches;
 """
+
+
+#: What a table refreshed whole looks like now, until it is known whether that is anything new.
+_ANEW = "made_anew"
+#: Which thresholds a model uses, by its texts: finding out means parsing them.
+_used: dict[tuple[str, str | None], sql.UsedNames] = {}
 
 
 @dataclass(frozen=True)
@@ -56,9 +62,13 @@ class Refresher:
         self.models = list(ordered)
         self.as_of = as_of
         self.settings = settings
-        connection.execute(STATE)
-        for room in {m.room for m in self.models}:
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {room}")
+        with transaction(connection):
+            connection.execute(STATE)
+            for room in {m.room for m in self.models}:
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {room}")
+        self._fingerprints: dict[str, str] = {}
+        self._known: dict[str, tuple[int, str, datetime]] | None = None
+        self._passed: list[Model] = []
         self._columns: dict[str, dict[str, str]] = {}
         self._references: dict[str, str] = {}
 
@@ -66,8 +76,14 @@ class Refresher:
 
     def fingerprint(self, model: Model) -> str:
         """Changes when the model's SQL, its function, a threshold or a reference table it uses changes; its table is then
-        built anew."""
-        used = sql.used_names([model])
+        built anew. Worked out once."""
+        if model.name not in self._fingerprints:
+            self._fingerprints[model.name] = self._fingerprint(model)
+        return self._fingerprints[model.name]
+
+    def _fingerprint(self, model: Model) -> str:
+        texts = model.sql, model.touch_sql
+        used = _used.get(texts) or _used.setdefault(texts, sql.used_names([model]))
         values = sorted((n, str(self.settings.thresholds[n])) for n in used.thresholds)
         values += [(name, self._contents(name)) for name in sorted(model.after) if name.startswith("ref.")]
         return hashlib.sha256(f"{model.sql}{model.touch_sql}{model.function_sha}{values}".encode()).hexdigest()[:16]
@@ -81,17 +97,18 @@ class Refresher:
 
     def plan(self, full: bool = False) -> None:
         """Decide what must be built whole and write that down before anything is touched."""
-        state = self._state()
+        state, there = self._state(), tables_there(self.connection)
         whole: set[str] = set()
         for model in self.models:
             batch, fingerprint, as_of = state.get(model.name, (None, None, None))
-            stale = batch is None or fingerprint != self.fingerprint(model) or not table_exists(self.connection, model.name)
+            stale = batch is None or fingerprint != self.fingerprint(model) or model.name not in there
             back = model.clock is not None and as_of is not None and as_of > self.as_of
             if full or stale or back or model.after & whole:
                 whole.add(model.name)
         with transaction(self.connection):
             for name in whole & state.keys():
                 self.connection.execute("DELETE FROM kernel.consumers WHERE consumer = ?", [name])
+        self._known = None
 
     def _touch_by_clock(self, model: Model, last: datetime | None) -> None:
         """Touch the rows whose verdict the clock alone has changed since the model was last refreshed."""
@@ -136,16 +153,27 @@ class Refresher:
         return self._one("SELECT coalesce(max(rebuilt), 0) FROM kernel.consumers WHERE consumer = ?", [name])
 
     def _current(self, model: Model) -> Refreshed:
-        self._advance(model)
+        self._passed.append(model)
         return Refreshed(model, "current", self.row_count(model))
 
+    def settle(self) -> None:
+        """Write down that the tables with nothing to do are up to date: together, for each commit waits for the disk."""
+        passed, self._passed = self._passed, []
+        if passed:
+            with transaction(self.connection):
+                for model in passed:
+                    self._advance(model)
+
     def _whole(self, model: Model, is_stale: bool = True) -> Refreshed:
-        """Make a table anew. One made by a function, and not stale for another reason, stays where the function would get the
-        rows it was made of."""
-        statement = sql.render(self._bound(model))
+        """Make a table anew. Where nothing but its inputs or the clock has changed and the same comes out, it stays, and with it
+        all that reads it; one made by a function stays where the function would get the rows it was made of."""
+        text = statement(model, self.as_of, self.settings.thresholds)
         if model.through is None or model.refresh != WHOLE:
-            return self.replace(model, select_of(self.connection, model, statement))
-        rows = self.connection.sql(statement).to_arrow_table()
+            if is_stale:
+                return self.replace(model, select_of(self.connection, model, text))
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ANEW} AS {text}")
+            return self._current(model) if self._is_same(model) else self.replace(model, f"SELECT * FROM {_ANEW}")
+        rows = self.connection.sql(text).to_arrow_table()
         given = [model.name, mark_of(self.connection, rows)]
         same = "SELECT count(*) FROM kernel.given WHERE consumer = ? AND mark = ?"
         if not is_stale and self._one(same, given):
@@ -157,23 +185,30 @@ class Refresher:
             self.connection.execute("INSERT INTO kernel.given VALUES (?, ?)", given)
         return done
 
-    def replace(self, model: Model, statement: str) -> Refreshed:
+    def _is_same(self, model: Model) -> bool:
+        """Whether the rows made anew are those of the table, in any order."""
+        before, now = (
+            self.connection.execute(f"SELECT count(*), sum(hash(t)) FROM {name} AS t").fetchall() for name in (model.name, _ANEW)
+        )
+        return before == now
+
+    def replace(self, model: Model, text: str) -> Refreshed:
         """Make a model's table anew from a SELECT: its own, or one over what another engine has made of the model."""
         with transaction(self.connection):
-            self.connection.execute(f"CREATE OR REPLACE TABLE {model.name} AS {statement}")
+            self.connection.execute(f"CREATE OR REPLACE TABLE {model.name} AS {text}")
             self._advance(model, rebuilt=True)
         self._columns.pop(model.name, None)
         return Refreshed(model, "whole", self.row_count(model))
 
     def _keys(self, model: Model, batch: int, keys: int) -> Refreshed:
         touched = self._touched_table(model.refresh, batch)
-        statement = sql.render(sql.scoped(self._bound(model), model, self.columns, lambda kind: touched))
+        text = statement(model, self.as_of, self.settings.thresholds, within=model, columns=self.columns)
         inside = f"{model.key} IN (SELECT key FROM {touched})"
         with transaction(self.connection):
             self._pass_on(model, inside)
-            statement = select_of(self.connection, model, statement)
+            text = select_of(self.connection, model, text)
             self.connection.execute(f"DELETE FROM {model.name} WHERE {inside}")
-            self.connection.execute(f"INSERT INTO {model.name} BY NAME {statement}")
+            self.connection.execute(f"INSERT INTO {model.name} BY NAME {text}")
             self._pass_on(model, inside)
             self._advance(model)
         return Refreshed(model, "keys", self.row_count(model), keys)
@@ -182,14 +217,12 @@ class Refresher:
         """Add the keys that other kinds of touched rows make stale here (a payment whose order has arrived)."""
         if model.touch_sql is None:
             return
-        expression = sql.bind(model.touch_sql, self.as_of, self.settings.thresholds, {})
-        for table in list(expression.find_all(exp.Table)):
-            if table.db == "touched":
-                kind = table.name.removesuffix("_keys")
-                table.replace(exp.table_(self._touched_table(kind, batch), alias=table.alias_or_name))
+        text, kinds = touching(model, self.as_of, self.settings.thresholds)
+        for kind in kinds:
+            self._touched_table(kind, batch)
         with transaction(self.connection):
             self.connection.execute(
-                f"INSERT INTO kernel.touched SELECT DISTINCT ?, key, ? FROM ({sql.render(expression)}) AS found(key) "
+                f"INSERT INTO kernel.touched SELECT DISTINCT ?, key, ? FROM ({text}) AS found(key) "
                 "WHERE key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM kernel.touched t WHERE t.kind = ? AND t.key = found.key"
                 " AND t.batch > ?)",
                 [model.refresh, self._run_batch, model.refresh, batch],
@@ -210,7 +243,7 @@ class Refresher:
 
     def touched_table(self, kind: str) -> str:
         """The temporary table of touched keys of a kind, as last asked for."""
-        return f"touched_{kind}"
+        return touched_name(kind)
 
     def _touched_table(self, kind: str, batch: int) -> str:
         name = self.touched_table(kind)
@@ -222,16 +255,15 @@ class Refresher:
 
     def _advance(self, model: Model, rebuilt: bool = False) -> None:
         advance(self.connection, model.name, self._run_batch, self.fingerprint(model), self.as_of, rebuilt)
-
-    def _bound(self, model: Model) -> exp.Expression:
-        return sql.bind(model, self.as_of, self.settings.thresholds, {})
+        self._state()[model.name] = (self._run_batch, self.fingerprint(model), self.as_of)
 
     def changes(self, consumer: str) -> dict[str, Refreshed]:
         """What has changed since a consumer of the tables (the publication) last took them in, by table.
 
         Leaves the touched keys of each kind in the temporary table `touched_<kind>`.
         """
-        batch = self._state().get(consumer, (None,))[0]
+        self.settle()
+        batch = self._read_state().get(consumer, (None,))[0]
         rebuilt = dict(self.connection.execute("SELECT consumer, rebuilt FROM kernel.consumers").fetchall())
         kinds = {m.refresh for m in self.models} - {WHOLE}
         touched = {k: self._one(f"SELECT count(*) FROM {self._touched_table(k, batch or 0)}") for k in kinds}
@@ -244,11 +276,17 @@ class Refresher:
                 out[model.name] = Refreshed(model, "keys", rows, touched[model.refresh])
         return out
 
+    def batch_of(self, consumer: str) -> int | None:
+        """The last batch a consumer has taken in; None where it has taken in nothing."""
+        return self._read_state().get(consumer, (None,))[0]
+
     def columns(self, name: str) -> dict[str, str]:
         """Column -> type of a table of the warehouse, looked up once.
 
         Of the warehouse alone: while the publication is attached, it holds tables of the same names with other types.
         """
+        if not self._columns:
+            self._columns = every_column(self.connection)
         if name not in self._columns:
             self._columns[name] = columns_of(self.connection, name)
         return self._columns[name]
@@ -257,6 +295,12 @@ class Refresher:
         return self._one(f"SELECT count(*) FROM {model.name}")
 
     def _state(self) -> dict[str, tuple[int, str, datetime]]:
+        """How far each consumer has come; read once, for this refresher alone moves the models on."""
+        if self._known is None:
+            self._known = self._read_state()
+        return self._known
+
+    def _read_state(self) -> dict[str, tuple[int, str, datetime]]:
         rows = self.connection.execute("SELECT consumer, batch, fingerprint, as_of FROM kernel.consumers").fetchall()
         return {name: (batch, fingerprint, as_of) for name, batch, fingerprint, as_of in rows}
 

@@ -154,13 +154,32 @@ def table_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
     return found is not None
 
 
+def tables_there(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Every `schema.table` of the warehouse."""
+    rows = connection.execute(
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
+    ).fetchall()
+    return {name for (name,) in rows}
+
+
+def every_column(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    """Column name -> DuckDB type, in order, of every `schema.table` of the warehouse."""
+    rows = connection.execute(
+        "SELECT schema_name || '.' || table_name, column_name, data_type FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND NOT internal ORDER BY 1, column_index"
+    ).fetchall()
+    tables: dict[str, dict[str, str]] = {}
+    for table, column, kind in rows:
+        tables.setdefault(table, {})[column] = kind
+    return tables
+
+
 def columns_of(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
     """Column name -> DuckDB type of `schema.table`, in order; empty when there is no such table."""
     schema, table = name.split(".")
     rows = connection.execute(
-        "SELECT column_name, data_type FROM information_schema.columns "
-        "WHERE table_catalog = current_database() AND table_schema = ? AND table_name = ? "
-        "ORDER BY ordinal_position",
+        "SELECT column_name, data_type FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND schema_name = ? AND table_name = ? ORDER BY column_index",
         [schema, table],
     ).fetchall()
     return dict(rows)

@@ -22,7 +22,9 @@ from orders_pipeline.kernel.models import WHOLE
 from orders_pipeline.kernel.refresh import Refreshed, Refresher, advance, forget_taken, next_batch
 from orders_pipeline.kernel.sqltext import literal, quote
 from orders_pipeline.kernel.tables import TableSpec, load_tables
-from orders_pipeline.kernel.warehouse import table_exists
+from orders_pipeline.kernel.warehouse import table_exists, transaction
+from orders_pipeline.publish.spare import CONSUMER as SPARE
+from orders_pipeline.publish.spare import Spare, is_cheaper
 
 CONSUMER = "publication"
 #: Readable by the DuckDB drivers inside BI tools, which trail the newest release.
@@ -75,22 +77,47 @@ class Publisher:
         for left in self.home.published.glob(".orders-*"):
             left.unlink()
         batch = next_batch(self.connection)
-        public = {n: c for n, c in self.changes.items() if self.specs[n].public}
-        self._write(target, fresh, public)
+        public = self._public(self.changes)
+        self._write(fresh, self._begin(target, fresh, public))
+        last = self.refresher.batch_of(CONSUMER) if target.exists() else None
+        kept = last is not None and self._spare.set_aside(target)
+        if not kept:
+            self._spare.drop()  # It would miss the keys that are forgotten below.
         _swap(fresh, target)
         _link(target, self.home.published_book)
         skipped = self._parquet(public)
-        advance(self.connection, CONSUMER, batch, "", self.refresher.as_of)
-        forget_taken(self.connection, [*(m.name for m in self.refresher.models), CONSUMER])
+        with transaction(self.connection):
+            if kept:
+                self._spare.keep(last, self.refresher.as_of)
+            advance(self.connection, CONSUMER, batch, "", self.refresher.as_of)
+        consumers = [*(m.name for m in self.refresher.models), CONSUMER, *([SPARE] if kept else [])]
+        forget_taken(self.connection, consumers)
         return Publication(True, target, tuple(public), parquet_skipped=skipped, rows={n: c.rows for n, c in public.items()})
 
     # ---- the DuckDB file
 
-    def _write(self, target: Path, fresh: Path, public: Mapping[str, Refreshed]) -> None:
-        """Make the new file: a copy of the published one with the touched rows replaced, or a new one."""
+    @cached_property
+    def _spare(self) -> Spare:
+        return Spare(self.connection, self.home.warehouse)
+
+    def _public(self, changes: Mapping[str, Refreshed]) -> dict[str, Refreshed]:
+        return {n: c for n, c in changes.items() if self.specs[n].public}
+
+    def _begin(self, target: Path, fresh: Path, public: Mapping[str, Refreshed]) -> Mapping[str, Refreshed]:
+        """Put a file in the new one's place that lacks only changes; returns them. The tables of touched keys are made
+        anew, for its own batch."""
         keep = [n for n, s in self.specs.items() if s.public and n not in public]
-        if target.exists() and (keep or any(c.how == "keys" for c in public.values())):
-            shutil.copyfile(target, fresh)
+        if not target.exists() or not (keep or any(c.how == "keys" for c in public.values())):
+            return public
+        if self._spare.batch is not None:
+            more = self._public(self.refresher.changes(SPARE))
+            if is_cheaper(more, public, target.stat().st_size) and self._spare.take(fresh):
+                return more
+        shutil.copyfile(target, fresh)
+        return self._public(self.refresher.changes(CONSUMER))
+
+    def _write(self, fresh: Path, public: Mapping[str, Refreshed]) -> None:
+        """Write the changes into the new file, or all of it."""
         self.connection.execute(f"ATTACH {literal(str(fresh))} AS published (STORAGE_VERSION {literal(STORAGE_VERSION)})")
         try:
             self.connection.execute("BEGIN TRANSACTION")

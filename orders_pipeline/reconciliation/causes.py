@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import combinations, product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 #: In this order causes are tried.
 CAUSES = ("original_payment", "coupons_promotions", "freight", "refunds", "capture_time")
 UNEXPLAINED = "unexplained"
+_READ = ("exception_guid", "amount_diff", "tolerance_amount", "cause", "amount", "evidence", "is_fact")
+_AMOUNTS = frozenset({"amount_diff", "tolerance_amount", "amount"})
 #: More amounts of one cause than this explain everything and prove nothing.
 CANDIDATES_MAX = 8
 #: More causes at once than this are a coincidence.
@@ -63,9 +66,11 @@ def _rank(candidate: Candidate) -> tuple[int, bool, int, str]:
 
 
 def _whole(difference: int, candidates: Sequence[Candidate], tolerance: int) -> Sequence[Candidate]:
-    by_cause = {cause: _distinct([c for c in candidates if c.cause == cause]) for cause in CAUSES}
-    for count in range(1, TOGETHER_MAX + 1):
-        for causes in combinations(CAUSES, count):
+    there = {c.cause for c in candidates}
+    named = [cause for cause in CAUSES if cause in there]
+    by_cause = {cause: _distinct([c for c in candidates if c.cause == cause]) for cause in named}
+    for count in range(1, min(TOGETHER_MAX, len(named)) + 1):
+        for causes in combinations(named, count):
             for chosen in product(*(by_cause[c] for c in causes)):
                 if abs(difference - sum(c.cents for c in chosen)) <= tolerance:
                     return chosen
@@ -94,36 +99,46 @@ def causes_of(rows: pa.Table) -> pa.Table:
 
     differences: dict[str, tuple[int, int]] = {}
     candidates: dict[str, list[Candidate]] = defaultdict(list)
-    for row in rows.to_pylist():
-        guid = row["exception_guid"]
-        differences[guid] = (_cents(row["amount_diff"] or 0), _cents(row["tolerance_amount"]))
-        if row["cause"] is not None:
-            candidates[guid].append(Candidate(row["cause"], _cents(row["amount"]), row["evidence"], row["is_fact"]))
-    schema = pa.schema(
+    # By column: a dictionary for every row would cost more than the causes.
+    columns = (_cents(rows[c]) if c in _AMOUNTS else rows[c].to_pylist() for c in _READ)
+    for guid, difference, tolerance, cause, amount, evidence, is_fact in zip(*columns, strict=True):
+        differences[guid] = (difference or 0, tolerance)
+        if cause is not None:
+            candidates[guid].append(Candidate(cause, amount, evidence, is_fact))
+    made = list(_rows(differences, candidates))
+    guids, numbers, causes, cents, evidences = zip(*made, strict=True) if made else ((), (), (), (), ())
+    return pa.table(
         {
-            "exception_guid": pa.string(),
-            "cause_number": pa.int32(),
-            "cause": pa.string(),
-            "explained_amount": pa.decimal128(18, 2),
-            "evidence": pa.string(),
+            "exception_guid": pa.array(guids, pa.string()),
+            "cause_number": pa.array(numbers, pa.int32()),
+            "cause": pa.array(causes, pa.string()),
+            "explained_amount": _amounts(pa.array(cents, pa.int64())),
+            "evidence": pa.array(evidences, pa.string()),
         }
     )
-    return pa.Table.from_pylist(list(_rows(differences, candidates)), schema)
 
 
-def _rows(differences: dict[str, tuple[int, int]], candidates: dict[str, list[Candidate]]) -> Iterator[dict[str, Any]]:
-    from decimal import Decimal
-
+def _rows(
+    differences: dict[str, tuple[int, int]], candidates: dict[str, list[Candidate]]
+) -> Iterator[tuple[str, int, str, int, str | None]]:
     for guid, (cents, tolerance) in sorted(differences.items()):
         for number, one in enumerate(explain(cents, candidates[guid], tolerance), start=1):
-            yield {
-                "exception_guid": guid,
-                "cause_number": number,
-                "cause": one.cause,
-                "explained_amount": Decimal(one.cents).scaleb(-2),
-                "evidence": one.evidence or None,
-            }
+            yield guid, number, one.cause, one.cents, one.evidence or None
 
 
-def _cents(amount: Any) -> int:
-    return int(amount * 100)
+def _cents(amounts: pa.ChunkedArray) -> list[int | None]:
+    """Amounts with at most two places, in cents."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    # A threshold may come as any number.
+    exact = amounts.cast(pa.decimal128(18, 2))
+    return pc.multiply(exact, pa.scalar(Decimal(100), pa.decimal128(3, 0))).cast(pa.int64()).to_pylist()
+
+
+def _amounts(cents: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    cent = pa.scalar(Decimal("0.01"), pa.decimal128(3, 2))
+    return pc.multiply(cents.cast(pa.decimal128(19, 0)), cent).cast(pa.decimal128(18, 2))

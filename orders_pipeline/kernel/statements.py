@@ -1,0 +1,81 @@
+"""The SQL text of models, their touch queries and checks, made once per process.
+
+Binding, narrowing and writing out a tree takes longer than a small load's statement runs, and from run to run only the clock
+differs: texts are kept with a mark in its place. A worker's forks inherit what it has kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import lru_cache
+
+from sqlglot import exp
+
+from orders_pipeline.kernel.models import WHOLE, Model, bind, parse, render, scoped, tables_read
+
+#: Stands for the clock in the texts that are kept; no clock of ours shows it.
+_ANY_TIME = datetime(1987, 6, 5, 4, 3, 2, 198765, UTC)
+_MARK = _ANY_TIME.isoformat(sep=" ")
+_kept: dict[tuple[object, ...], str] = {}
+
+Thresholds = Mapping[str, Decimal | int | str]
+Columns = Callable[[str], Collection[str]]
+
+
+def statement(
+    of: Model | str, as_of: datetime, thresholds: Thresholds, *, within: Model | None = None, columns: Columns | None = None
+) -> str:
+    """The text of a model's SELECT (or of bare SQL) at one `as_of`; `within` a model's touched keys only, which lie in the
+    tables `touched_<kind>`. `columns` gives a table's columns.
+    """
+    sql = of.sql if isinstance(of, Model) else of
+    if within is None:
+        return _at(as_of, ("", sql, _values(thresholds)), lambda: render(bind(of, _ANY_TIME, thresholds, {})), of)
+    narrowed = frozenset(n for n in _tables(sql) if n not in within.lookups and within.key in columns(n))
+
+    def make() -> str:
+        known = dict.fromkeys(narrowed, (within.key,))
+        tree = bind(of, _ANY_TIME, thresholds, {})
+        return render(scoped(tree, within, lambda name: known.get(name, ()), touched_name))
+
+    return _at(as_of, (within.refresh, within.key, narrowed, sql, _values(thresholds)), make, of)
+
+
+def touching(model: Model, as_of: datetime, thresholds: Thresholds) -> tuple[str, tuple[str, ...]]:
+    """The text of a model's touch query, and the kinds of touched keys it reads (from the tables `touched_<kind>`)."""
+
+    def make() -> str:
+        tree = bind(model.touch_sql, _ANY_TIME, thresholds, {})
+        for table in list(tree.find_all(exp.Table)):
+            if table.db == "touched":
+                table.replace(exp.table_(touched_name(table.name.removesuffix("_keys")), alias=table.alias_or_name))
+        return render(tree)
+
+    kinds = tuple(sorted(n.partition(".")[2].removesuffix("_keys") for n in _tables(model.touch_sql) if n.startswith("touched.")))
+    return _at(as_of, ("touch", model.touch_sql, _values(thresholds)), make, model.touch_sql), kinds
+
+
+def touched_name(kind: str) -> str:
+    """The temporary table that holds the touched keys of a kind."""
+    if kind == WHOLE:
+        raise ValueError("a table made whole has no touched keys")
+    return f"touched_{kind}"
+
+
+def _at(as_of: datetime, key: tuple[object, ...], make: Callable[[], str], of: Model | str) -> str:
+    if as_of.tzinfo is None:
+        bind(of, as_of, {}, {})  # raises, naming the model
+    if key not in _kept:
+        _kept[key] = make()
+    return _kept[key].replace(_MARK, as_of.astimezone(UTC).isoformat(sep=" "))
+
+
+def _values(thresholds: Thresholds) -> frozenset[tuple[str, object]]:
+    return frozenset(thresholds.items())
+
+
+@lru_cache(maxsize=1024)
+def _tables(sql: str) -> frozenset[str]:
+    return tables_read(parse(sql))

@@ -1,0 +1,92 @@
+"""Two published files take turns: what is published is right whatever became of the other one, and nobody's file is changed."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from orders_pipeline import pipeline
+from orders_pipeline.kernel.home import KEY_VARIABLE, Home
+from orders_pipeline.publish import spare
+from orders_pipeline.publish.publisher import Publisher
+from orders_pipeline_tests.dagster.conftest import AS_OF, land, land_orders, order, payment
+from orders_pipeline_tests.support import differences
+
+NOW = datetime.fromisoformat(AS_OF).astimezone(UTC)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv(KEY_VARIABLE, "the same in both homes")
+    return Home(tmp_path / "home").create()
+
+
+def publish(home: Home, *numbers: str) -> int:
+    """Load a file with these orders and publish; the published file's inode."""
+    land_orders(home, f"{'-'.join(numbers)}.csv", *numbers)
+    assert pipeline.run(home, NOW).publication.done
+    return home.published_database.stat().st_ino
+
+
+def as_if_built_anew(home: Home, folder: Path) -> list[str]:
+    """How the published file differs from one that a new home makes of the same files."""
+    other = Home(folder).create()
+    for file in home.landing.iterdir():
+        os.link(file, other.landing / file.name)
+    pipeline.run(other, NOW)
+    return differences(home.published_database, other.published_database)
+
+
+def test_two_files_take_turns_and_every_doubt_ends_in_a_copy(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = publish(home, "A1", "A2")
+    second = publish(home, "B1")
+    assert second != first
+    # The first one is changed by what both publications since have brought, and published again.
+    later = {**order("A1"), "status": "completed", "exported_at": "2026-02-19T06:00:00+08:00"}
+    land(home, "later.csv", [later])
+    land(home, "payments.csv", [payment("P1", "B1")])
+    assert publish(home, "C1") == first
+    assert home.published_book.stat().st_ino == first
+    assert not as_if_built_anew(home, tmp_path / "third")
+
+    # Somebody still reads the one that is to be changed: it stays as it is, and the published one is copied.
+    with duckdb.connect(str(home.warehouse.with_name("published.spare")), read_only=True) as reader:
+        seen = reader.execute("SELECT count(*) FROM orders.orders").fetchall()
+        fourth = publish(home, "D1")
+        assert fourth not in (first, second)
+        assert reader.execute("SELECT count(*) FROM orders.orders").fetchall() == seen == [(3,)]
+
+    # A run dies while it changes the file: the published one is whole, the next run publishes all of it.
+    def die(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Publisher, "_write_table", die)
+    land_orders(home, "e.csv", "E1")
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run(home, NOW)
+    monkeypatch.undo()
+    monkeypatch.setenv(KEY_VARIABLE, "the same in both homes")
+    assert home.published_database.stat().st_ino == fourth
+    publish(home, "F1")
+
+    # Somebody has changed the file: it is not relied on.
+    with home.warehouse.with_name("published.spare").open("ab") as file:
+        file.write(b"\0")
+    publish(home, "G1")
+    assert not as_if_built_anew(home, tmp_path / "last")
+
+
+def test_file_that_is_open_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("content")
+    if not spare._is_unread(path):
+        pytest.skip("this file system cannot say who has a file open")
+    with path.open():
+        assert not spare._is_unread(path)
+    assert spare._is_unread(path)
