@@ -90,6 +90,8 @@ def serve(home: Home, host: str, port: int, *, worker: bool = True) -> int:
         environment = os.environ | {
             "DAGSTER_HOME": str(home.dagster),
             "ORDERS_PIPELINE_HOME": str(home.root),
+            # The sensor waits for files in its looks, instead of between them.
+            "ORDERS_PIPELINE_WATCH_SECONDS": os.environ.get("ORDERS_PIPELINE_WATCH_SECONDS", "4.5"),
             # The hundreds of events a run is planned with are written at once.
             "DAGSTER_EVENT_BATCH_SIZE": os.environ.get("DAGSTER_EVENT_BATCH_SIZE", "10000"),
             "PYTHONWARNINGS": ",".join(filter(None, (QUIET, os.environ.get("PYTHONWARNINGS")))),

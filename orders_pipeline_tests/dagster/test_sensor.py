@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -62,6 +63,17 @@ def test_second_file_while_the_first_is_not_taken(home: Home, tick: Tick) -> Non
     [second] = tick()
     assert first.run_key != second.run_key
     assert second.tags["orders_pipeline/files"] == "2"
+
+
+def test_look_that_waits_sees_a_file_come(home: Home) -> None:
+    home.landing.joinpath("shop=main").mkdir()
+    comes = threading.Timer(0.3, land_orders, (home, "shop=main/a.csv", "A1"))
+    comes.start()
+    started = time.monotonic()
+    files, _ = sensors.awaited(home, 10)
+    assert [f.relative_path for f in files] == ["shop=main/a.csv"]
+    assert time.monotonic() - started < 5
+    assert sensors.awaited(Home(home.root / "empty").create(), 0.2) == ([], 0)
 
 
 def test_burst_asks_for_one_run(home: Home, tick: Tick) -> None:

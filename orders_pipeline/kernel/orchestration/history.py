@@ -109,6 +109,9 @@ class BulkEventLog(SqliteEventLogStorage):
             self._tables[table_name] = True
         return True
 
+    def has_asset_key_col(self, column_name: str) -> bool:
+        return self._tables.get(f"asset_keys.{column_name}") or super().has_asset_key_col(column_name)
+
     def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
         name = f"asset_keys.{column_name}"
         if name not in self._tables:

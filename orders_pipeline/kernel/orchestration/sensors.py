@@ -6,12 +6,14 @@ A look costs a walk through the folder; it never opens the warehouse, whose lock
 # No postponed annotations in this file: Dagster reads those of its functions as they stand.
 import hashlib
 import json
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import dagster as dg
 
+from orders_pipeline.ingest.arrivals import Arrivals
 from orders_pipeline.ingest.intake import dictionary_fingerprint
 from orders_pipeline.ingest.landing import PASSING, Landed, scan
 from orders_pipeline.kernel.home import Home, find_home
@@ -21,6 +23,8 @@ from orders_pipeline.kernel.orchestration.resources import in_use
 from orders_pipeline.kernel.orchestration.worker import alive
 
 NAME = "landing_sensor"
+#: How long a look may wait for a file to come; `dev` sets it.
+WATCH_VARIABLE = "ORDERS_PIPELINE_WATCH_SECONDS"
 #: A run that died before it took its files is asked for again after these many seconds, then left to people.
 TRY_AGAIN_SECONDS = (60, 300, 1800)
 #: A run that was asked for has this long to start; after that only its hold on the warehouse shows that it lives.
@@ -58,6 +62,22 @@ def pending(home: Home) -> tuple[list[Landed], int]:
     return new, len([w for w in found.waiting if w.reason in PASSING])
 
 
+def awaited(home: Home, seconds: float) -> tuple[list[Landed], int]:
+    """What is pending, at most so many seconds later: the daemon looks every five, however often it is asked to."""
+    end = time.monotonic() + seconds
+    files, unsettled = pending(home)
+    if files or seconds <= 0:
+        return files, unsettled
+    arrivals = Arrivals(home.landing)
+    try:
+        while not files and (left := end - time.monotonic()) > 0:
+            arrivals.wait(min(left, 0.25 if unsettled else 1.0))
+            files, unsettled = pending(home)
+    finally:
+        arrivals.close()
+    return files, unsettled
+
+
 def decide(last: Cursor, files: Sequence[Landed], now: float, busy: bool) -> Cursor | str:
     """The request to make, as the cursor to remember; or why there is none."""
     if not files:
@@ -90,7 +110,9 @@ def landing_sensor(job: dg.JobDefinition) -> dg.SensorDefinition:
         home = find_home(None)
         if alive(home):
             return dg.SkipReason("the worker takes files as they come")
-        files, unsettled = pending(home)
+        files, unsettled = awaited(home, float(os.environ.get(WATCH_VARIABLE, "0")))
+        if files and alive(home):
+            return dg.SkipReason("the worker takes files as they come")
         busy = bool(files) and is_busy(context.instance, home)
         decision = decide(Cursor.parse(context.cursor), files, time.time(), busy)
         if isinstance(decision, str):
