@@ -16,6 +16,9 @@ WITH known AS (
         platform_discount_amount,
         deposit_amount,
         balance_paid_at,
+        line_count,
+        ordered_qty,
+        cancelled_qty,
         created_at,
         paid_at,
         shipped_at,
@@ -233,13 +236,34 @@ units AS (
     GROUP BY order_guid, unit_guid
 ),
 
+-- A parcel that no document announces yet is missing all the same: fewer pieces have left than were ordered, and the channel shows the
+-- order as not shipped.
+complete AS (
+    SELECT
+        k.order_guid,
+        h.order_guid IS NULL
+        OR coalesce(k.line_count, 0) = 0
+        OR k.status IN ('shipped', 'delivered', 'completed')
+        OR coalesce(h.shipped_qty >= k.ordered_qty - coalesce(k.cancelled_qty, 0), TRUE) AS is_complete
+    FROM known AS k
+    LEFT JOIN (
+        SELECT
+            order_guid,
+            sum(CASE WHEN shipped_at IS NULL THEN 0 ELSE quantity END) AS shipped_qty
+        FROM fulfilment.shipment_lines
+        GROUP BY order_guid
+    ) AS h ON k.order_guid = h.order_guid
+),
+
 wholes AS (
     SELECT
-        order_guid,
-        CASE WHEN count(*) = count(shipped_at) THEN max(shipped_at) END AS dispatched_at,
-        CASE WHEN count(*) = count(delivered_at) THEN max(delivered_at) END AS delivered_at
-    FROM units
-    GROUP BY order_guid
+        u.order_guid,
+        CASE WHEN count(*) = count(u.shipped_at) THEN max(u.shipped_at) END AS dispatched_at,
+        CASE WHEN count(*) = count(u.delivered_at) THEN max(u.delivered_at) END AS delivered_at
+    FROM units AS u
+    INNER JOIN complete AS c ON u.order_guid = c.order_guid
+    WHERE c.is_complete
+    GROUP BY u.order_guid
 ),
 
 releases AS (

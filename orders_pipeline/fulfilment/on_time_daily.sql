@@ -1,14 +1,15 @@
 -- grain: day, channel, province, warehouse_id
 -- refresh: whole
--- On-time shipping of the orders that were due on a day, and the hours from payment to shipping. Shipped before the day it was due, it
--- counts on the day it was due. Percentiles by nearest rank, of the orders that have left.
+-- On-time shipping of the orders whose clock fell due on a day: met of met, met late and breached. Cancelled in time (void) it is in neither;
+-- shipped before the day it was due, it counts on the day it was due. Hours from payment until all had left; percentiles by nearest rank, of
+-- the orders that have left.
 WITH ranked AS (
     SELECT
         due_on,
         channel,
         province,
         warehouse_id,
-        is_on_time,
+        clock_status,
         ship_seconds,
         row_number() OVER (
             PARTITION BY due_on, channel, province, warehouse_id
@@ -16,7 +17,7 @@ WITH ranked AS (
         ) AS place,
         count(ship_seconds) OVER (PARTITION BY due_on, channel, province, warehouse_id) AS places
     FROM fulfilment.ship_promises
-    WHERE is_due
+    WHERE is_scored
 ),
 
 cells AS (
@@ -26,7 +27,9 @@ cells AS (
         province,
         warehouse_id,
         count(*) AS due_count,
-        CAST(sum(CASE WHEN is_on_time THEN 1 ELSE 0 END) AS BIGINT) AS on_time_count,
+        CAST(sum(CASE WHEN clock_status = 'met' THEN 1 ELSE 0 END) AS BIGINT) AS on_time_count,
+        CAST(sum(CASE WHEN clock_status = 'met_late' THEN 1 ELSE 0 END) AS BIGINT) AS late_count,
+        CAST(sum(CASE WHEN clock_status = 'breached' THEN 1 ELSE 0 END) AS BIGINT) AS breached_count,
         count(ship_seconds) AS shipped_count,
         sum(ship_seconds) AS seconds,
         min(CASE WHEN place * 2 >= places THEN ship_seconds END) AS p50_seconds,
@@ -42,6 +45,8 @@ SELECT
     warehouse_id,
     due_count,
     on_time_count,
+    late_count,
+    breached_count,
     ratio(on_time_count, due_count) AS on_time_ratio,
     shipped_count,
     round_half_up(ratio(seconds, shipped_count * 3600)) AS mean_hours,

@@ -1,126 +1,126 @@
--- grain: order_guid, stage
--- refresh: order by order_guid
--- lookup: fulfilment.parcels
--- Where each order waited before it left, from when until when, and until when it might: in review (paid, on hold), for picking
--- (allocated), for its label (picking), for the courier (label_printed), for the first scan (shipped).
-WITH documents AS (
-    SELECT
-        order_guid,
-        min(warehouse_id) AS warehouse_id,
-        min(coalesce(released_at, created_at)) AS released_at,
-        max(picked_at) AS picked_at,
-        max(label_printed_at) AS label_at,
-        max(shipped_at) AS shipped_at,
-        sum(CASE WHEN picked_at IS NULL THEN 1 ELSE 0 END) AS unpicked_count,
-        sum(CASE WHEN label_printed_at IS NULL THEN 1 ELSE 0 END) AS unlabelled_count,
-        sum(CASE WHEN shipped_at IS NULL THEN 1 ELSE 0 END) AS unshipped_count
-    FROM fulfilment.shipment_lines
-    GROUP BY order_guid
-),
-
-orders_of AS (
-    SELECT
-        o.order_guid,
-        o.channel,
-        coalesce(d.warehouse_id, 'unassigned') AS warehouse_id,
-        o.status,
-        coalesce(o.paid_at, o.created_at) AS paid_at,
-        d.released_at,
-        -- A later step shows that the earlier one is done, whether or not its time was written down.
-        CASE WHEN d.unpicked_count = 0 THEN d.picked_at END AS picked_at,
-        CASE WHEN d.unlabelled_count = 0 THEN d.label_at END AS label_at,
-        CASE WHEN d.order_guid IS NULL THEN o.shipped_at WHEN d.unshipped_count = 0 THEN d.shipped_at END AS shipped_at,
-        -- What ends every wait: the order is closed, or the channel says that it is with the buyer.
-        CASE
-            WHEN o.status IN ('cancelled', 'expired') THEN coalesce(o.cancelled_at, o.paid_at, o.created_at)
-            WHEN o.status IN ('delivered', 'completed') THEN coalesce(o.shipped_at, o.completed_at, o.paid_at, o.created_at)
-            WHEN o.status = 'shipped' AND d.order_guid IS NULL THEN coalesce(o.shipped_at, o.paid_at, o.created_at)
-        END AS ended_at
-    FROM orders.orders AS o
-    LEFT JOIN documents AS d ON o.order_guid = d.order_guid
-    WHERE
-        o.order_type NOT IN ('test', 'credit_note', 'adjustment')
-        AND (o.paid_at IS NOT NULL OR o.order_type IN ('cod', 'exchange', 'resend') OR o.status NOT IN ('pending_payment', 'cancelled', 'expired'))
-),
-
-steps AS (
-    SELECT
-        order_guid, channel, warehouse_id, ended_at,
-        CASE WHEN status = 'on_hold' THEN 'on_hold' ELSE 'paid' END AS stage,
-        'review' AS step,
-        paid_at AS entered_at,
-        least(released_at, picked_at, label_at, shipped_at) AS left_at
-    FROM orders_of
-
-    UNION ALL
-
-    SELECT
-        order_guid, channel, warehouse_id, ended_at, 'allocated' AS stage, 'warehouse' AS step,
-        released_at AS entered_at,
-        least(picked_at, label_at, shipped_at) AS left_at
-    FROM orders_of
-
-    UNION ALL
-
-    SELECT
-        order_guid, channel, warehouse_id, ended_at, 'picking' AS stage, 'warehouse' AS step,
-        picked_at AS entered_at,
-        least(label_at, shipped_at) AS left_at
-    FROM orders_of
-
-    UNION ALL
-
-    SELECT
-        order_guid, channel, warehouse_id, ended_at, 'label_printed' AS stage, 'warehouse' AS step,
-        label_at AS entered_at,
-        shipped_at AS left_at
-    FROM orders_of
-),
-
-collected AS (
+-- grain: order_guid, stage, entered_at
+-- refresh: clock by order_guid
+-- lookup: ref.stages
+-- Where each order waits until the courier has it, from when until when, and when that is due: the stages of the order and of its parcels, with
+-- their clocks. Several parcels of an order that stand in one stage at a time are one wait. A stage without a clock of its own is waited for by
+-- the clock that runs on from an earlier stage (a label is printed within the time for picking), else by the order's time to leave.
+WITH visits AS (
     SELECT
         s.order_guid,
-        min(s.warehouse_id) AS warehouse_id,
-        min(s.shipped_at) AS shipped_at,
-        sum(CASE WHEN s.shipped_at IS NULL THEN 1 ELSE 0 END) AS unshipped_count,
-        max(p.collected_at) AS collected_at,
-        sum(CASE WHEN p.collected_at IS NULL THEN 1 ELSE 0 END) AS uncollected_count
-    FROM fulfilment.shipment_lines AS s
-    LEFT JOIN fulfilment.parcels AS p ON s.parcel_guid = p.parcel_guid
-    WHERE s.parcel_guid IS NOT NULL
-    GROUP BY s.order_guid
+        s.axis,
+        s.unit_guid,
+        s.stage,
+        s.stage_number,
+        s.owner_role,
+        s.entered_at,
+        s.left_at,
+        s.due_at,
+        r.is_pause,
+        last_value(CASE WHEN s.due_at IS NOT NULL AND NOT r.is_pause THEN s.due_at END IGNORE NULLS) OVER so_far AS running_due_at,
+        last_value(
+            CASE
+                WHEN s.due_at IS NOT NULL AND NOT r.is_pause
+                    THEN coalesce(s.stopped_at, CAST('9999-01-01 00:00:00+00' AS TIMESTAMPTZ))
+            END IGNORE NULLS
+        ) OVER so_far AS running_until_at
+    FROM fulfilment.order_stages AS s
+    INNER JOIN ref.stages AS r ON s.stage = r.stage
+    WHERE s.axis IN ('order', 'fulfilment')
+    WINDOW so_far AS (
+        PARTITION BY s.order_guid, s.axis, s.unit_guid
+        ORDER BY s.stage_number ASC NULLS FIRST
+        ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+    )
 ),
 
-all_steps AS (
-    SELECT order_guid, channel, warehouse_id, ended_at, stage, step, entered_at, left_at
-    FROM steps
-
-    UNION ALL
-
+-- What ends every wait: the order is closed, or the channel says that it is with the buyer.
+ends AS (
     SELECT
         o.order_guid,
-        o.channel,
-        o.warehouse_id,
-        o.ended_at,
-        'shipped' AS stage,
-        'courier' AS step,
-        c.shipped_at AS entered_at,
-        CASE WHEN c.uncollected_count = 0 THEN c.collected_at END AS left_at
-    FROM orders_of AS o
-    INNER JOIN collected AS c ON o.order_guid = c.order_guid
+        o.order_type,
+        p.channel,
+        p.warehouse_id,
+        p.due_at,
+        min(CASE WHEN v.axis = 'fulfilment' AND (v.unit_guid <> v.order_guid OR v.stage = 'dispatched') THEN v.entered_at END) AS parcel_at,
+        least(
+            min(CASE WHEN v.stage IN ('completed', 'cancelled', 'expired') THEN v.entered_at END),
+            min(CASE WHEN o.status IN ('delivered', 'completed') THEN coalesce(o.shipped_at, o.completed_at, o.paid_at, o.created_at) END)
+        ) AS ended_at
+    FROM orders.orders AS o
+    INNER JOIN fulfilment.ship_promises AS p ON o.order_guid = p.order_guid
+    INNER JOIN visits AS v ON o.order_guid = v.order_guid
+    GROUP BY o.order_guid, o.order_type, p.channel, p.warehouse_id, p.due_at
+),
+
+-- Only what has a waybill can be scanned.
+waybills AS (
+    SELECT
+        order_guid,
+        parcel_guid
+    FROM fulfilment.shipment_lines
+    WHERE parcel_guid IS NOT NULL
+    GROUP BY order_guid, parcel_guid
+),
+
+waiting AS (
+    SELECT
+        v.order_guid,
+        v.stage,
+        v.stage_number,
+        v.owner_role,
+        e.channel,
+        e.warehouse_id,
+        v.entered_at,
+        least(v.left_at, e.ended_at, CASE WHEN v.stage = 'released' THEN e.parcel_at END) AS left_at,
+        -- A hold stops the clocks of the house; the time to leave that the buyer was promised goes on.
+        CASE
+            WHEN v.is_pause THEN least(coalesce(v.due_at, v.running_due_at), e.due_at)
+            ELSE coalesce(v.due_at, CASE WHEN v.running_until_at > v.entered_at THEN v.running_due_at END, e.due_at)
+        END AS due_at
+    FROM visits AS v
+    INNER JOIN ends AS e ON v.order_guid = e.order_guid
+    LEFT JOIN waybills AS w ON v.order_guid = w.order_guid AND v.unit_guid = w.parcel_guid
+    WHERE
+        v.stage IN ('paid', 'risk_review', 'on_hold', 'released', 'allocated', 'picking', 'label_printed', 'packed')
+        OR (v.stage IN ('created', 'pending_payment') AND e.order_type IN ('cod', 'exchange', 'resend'))
+        OR (v.stage = 'shipped' AND w.parcel_guid IS NOT NULL)
+),
+
+begun AS (
+    SELECT
+        *,
+        CASE
+            WHEN entered_at <= max(coalesce(left_at, CAST('9999-01-01 00:00:00+00' AS TIMESTAMPTZ))) OVER (
+                PARTITION BY order_guid, stage
+                ORDER BY entered_at ASC NULLS FIRST, stage_number ASC NULLS FIRST
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ) THEN 0
+            ELSE 1
+        END AS begins
+    FROM waiting
+    WHERE coalesce(left_at > entered_at, TRUE)
+),
+
+numbered AS (
+    SELECT
+        *,
+        sum(begins) OVER (
+            PARTITION BY order_guid, stage
+            ORDER BY entered_at ASC NULLS FIRST, stage_number ASC NULLS FIRST
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS wait_number
+    FROM begun
 )
 
 SELECT
     order_guid,
     stage,
-    step,
-    channel,
-    warehouse_id,
-    entered_at,
-    coalesce(least(left_at, ended_at), left_at, ended_at) AS left_at,
-    CASE step
-        WHEN 'courier' THEN add_hours(entered_at, threshold('first_scan_limit_hours'))
-        ELSE add_minutes(entered_at, threshold('stage_normal_minutes'))
-    END AS due_at
-FROM all_steps
-WHERE entered_at IS NOT NULL AND coalesce(coalesce(least(left_at, ended_at), left_at, ended_at) >= entered_at, TRUE)
+    min(owner_role) AS owner_role,
+    min(channel) AS channel,
+    min(warehouse_id) AS warehouse_id,
+    min(entered_at) AS entered_at,
+    CASE WHEN count(*) = count(left_at) THEN max(left_at) END AS left_at,
+    -- Of several parcels the first that was, or may yet be, late.
+    coalesce(min(CASE WHEN coalesce(left_at > due_at, TRUE) THEN due_at END), max(due_at)) AS due_at
+FROM numbered
+GROUP BY order_guid, stage, wait_number

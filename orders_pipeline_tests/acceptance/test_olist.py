@@ -368,7 +368,8 @@ def test_two_slices_are_the_whole(flat: Home, in_one_go: Home) -> None:
     # begins when its file was exported, which for this source is the latest event of the file.
     staged = dict.fromkeys((
         "fulfilment.order_stages", "fulfilment.payment_deadlines", "fulfilment.timeouts", "fulfilment.cancellations_hourly",
-        "fulfilment.stage_delays", "fulfilment.backlog_hourly", "fulfilment.backlog_orders",
+        "fulfilment.stage_delays", "fulfilment.backlog_hourly", "fulfilment.backlog_orders", "fulfilment.on_time_daily",
+        "fulfilment.weekly_review",
     ), "*")  # fmt: skip
     support.same(
         in_one_go, flat, {"*": PLACE, "ops.files": "*", "orders.products": "*", "inventory.nodes": "*"} | staged

@@ -13,19 +13,20 @@ from orders_pipeline_tests.scenarios.stories import AS_OF, Book, ago
 def morning() -> Book:
     book = Book()
     hours = {
-        "new": {}, "held": {},
+        "new": {}, "held": {}, "large": {}, "refund": {},
         "short": {"released_at": 5, "sku": "RARE"}, "queue": {"released_at": 3}, "print": {"released_at": 6, "picked_at": 1},
         "dock": {"released_at": 9, "picked_at": 8, "label_printed_at": 7},
         "gone": {"released_at": 40, "picked_at": 39, "label_printed_at": 38, "shipped_at": 30},
     }  # fmt: skip
     for number, steps in hours.items():
         sku = steps.pop("sku", "S1")
-        status = {"new": "paid", "held": "on_hold", "gone": "shipped"}.get(number, "released")
-        book.order(number, 10, status=status, paid_at=ago(2), promised_ship_at=ago(0, hours=10), province="浙江省")
+        status = {"new": "paid", "large": "paid", "refund": "paid", "held": "on_hold", "gone": "shipped"}.get(number, "released")
+        book.order(number, 900 if number == "large" else 10, status=status, paid_at=ago(2), promised_ship_at=ago(0, hours=10), province="浙江省")
         book.line(number, sku=sku)
         if steps:
             times = dict.fromkeys(["released_at", "picked_at", "label_printed_at", "shipped_at"]) | {k: ago(0, hours=h) for k, h in steps.items()}
             book.ship(number, sku=sku, **times)
+    book.case("refund", "refund_only", "requested", 0.2, refund_amount=10)
     book.rows["inventory_snapshots"] += [
         {"warehouse_id": "W1", "sku": sku, "counted_at": ago(0, hours=12), "on_hand_qty": quantity} for sku, quantity in (("S1", 50), ("RARE", 0))
     ]
@@ -41,17 +42,19 @@ def test_the_heat_map_counts_the_orders_behind_it_and_says_why_they_wait(tmp_pat
         ("dock", "label_printed", "handover", True),
         ("gone", "shipped", "courier", True),
         ("held", "on_hold", "review", True),
+        ("large", "paid", "review", True),
         ("new", "paid", "release", True),
         ("print", "picking", "label", False),
         ("queue", "allocated", "warehouse", True),
+        ("refund", "paid", "refund_asked", True),
         ("short", "allocated", "stock", True),
     ]
     now = support.query(home, "SELECT stage, order_count, overdue_count FROM fulfilment.backlog_hourly WHERE hour_at = ? ORDER BY ALL", [AS_OF])
-    assert now == [("allocated", 2, 2), ("label_printed", 1, 1), ("on_hold", 1, 1), ("paid", 1, 1), ("picking", 1, 0), ("shipped", 1, 1)]
-    # Four hours ago `queue` still waited for its release.
+    assert now == [("allocated", 2, 2), ("label_printed", 1, 1), ("on_hold", 1, 1), ("paid", 3, 3), ("picking", 1, 0), ("shipped", 1, 1)]
+    # Four hours ago `queue` still waited for the document that the warehouse picks by.
     before = "SELECT stage, sum(order_count) FROM fulfilment.backlog_hourly WHERE hour_at = ? GROUP BY stage"
     then = dict(support.query(home, before, [AS_OF - timedelta(hours=4)]))
-    assert then == {"paid": 2, "on_hold": 1, "allocated": 2, "label_printed": 1, "shipped": 1}
+    assert then == {"paid": 3, "released": 1, "on_hold": 1, "allocated": 2, "label_printed": 1, "shipped": 1}
 
 
 def test_an_hour_later_the_figures_have_aged_alike_on_either_way(tmp_path) -> None:
@@ -102,8 +105,9 @@ def test_on_time_counts_what_was_due_and_the_last_parcel_decides(tmp_path) -> No
     book.order("future", 10, status="paid", paid_at=ago(0.5), promised_ship_at=ago(-1))
     book.land(home)
     support.run(home, AS_OF)
-    rows = support.query(home, "SELECT due_count, on_time_count, on_time_ratio, shipped_count, mean_hours, p50_hours, p90_hours FROM fulfilment.on_time_daily")
-    assert rows == [(4, 1, 0.25, 3, pytest.approx(66), 84, 90)]
+    columns = "due_count, on_time_count, late_count, breached_count, on_time_ratio, shipped_count, mean_hours, p50_hours, p90_hours"
+    rows = support.query(home, f"SELECT {columns} FROM fulfilment.on_time_daily")
+    assert rows == [(4, 1, 2, 1, 0.25, 3, pytest.approx(66), 84, 90)]
 
 
 def test_promised_and_actual_delivery_by_lane(tmp_path) -> None:
