@@ -185,6 +185,9 @@ def make_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--seed", type=int, default=1)
     simulate.add_argument("--out", type=Path, required=True)
     simulate.add_argument("--stock", type=int, default=0, help="SKUs with stock files and oversells beside the orders")
+    simulate.add_argument(
+        "--lives", type=int, default=0, help="how often each story of stages, parcels, changes, returns is told"
+    )
     simulate.add_argument("--faults", type=Path, help="YAML: fault kind -> {rate: …} or {count: …}")
 
     docs = _command(commands, "docs", "write the dictionary and table pages anew", _docs, home=False)
@@ -720,6 +723,7 @@ def _simulate(options: argparse.Namespace) -> int:
             seed=options.seed,
             faults=options.faults,
             stock=options.stock,
+            lives=options.lives,
         )
     except (ValueError, FileExistsError) as error:
         raise Usage(str(error)) from error

@@ -22,6 +22,7 @@ from orders_pipeline.simulate.catalogue import load_catalogue
 from orders_pipeline.simulate.douyin import write_douyin
 from orders_pipeline.simulate.emit import Emitter, WrittenFile
 from orders_pipeline.simulate.ledger import build_ledger
+from orders_pipeline.simulate.lives import write_lives
 from orders_pipeline.simulate.numbers import create_number_macros
 from orders_pipeline.simulate.plan import make_plan
 from orders_pipeline.simulate.shopify import write_shopify
@@ -62,6 +63,7 @@ def simulate(
     start: str = "2026-01-01",
     memory_limit: str = "3GB",
     stock: int = 0,
+    lives: int = 0,
 ) -> SimulationSummary:
     """Writes `out/landing` (what the pipeline reads) and `out/truth` (what it must find); same arguments, same bytes.
 
@@ -72,6 +74,7 @@ def simulate(
         faults: file of the shape of faults.yml with `kind: {rate: x}` or `kind: {count: n}`; `all:` stands for the
         kinds not named. start: first day of the first month, YYYY-MM-01.
         stock: number of SKUs with stock files of their own, and a tenth of it oversells of every cause; 0: none (see stock.py).
+        lives: how often each story of an order's life is told (see lives.py), with a truth of its own; 0: none.
         memory_limit: what DuckDB may hold in memory; beyond it, it spills to `out`.
 
     Raises:
@@ -106,6 +109,8 @@ def simulate(
                 if stock:
                     more, waiting = write_stock(plan, stock, -(-stock // 10), landing, truth)
                     emitter.files.extend(more)
+                if lives:
+                    emitter.files.extend(write_lives(plan, lives, out, landing, truth))
                 content = write_truth(connection, plan, catalogue, emitter.files, truth, waiting)
             finally:
                 emitter.close()

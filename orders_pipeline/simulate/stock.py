@@ -7,10 +7,9 @@ bundles; open orders; what the channels show. Every number is added up here as i
 
 from __future__ import annotations
 
-import csv
 import random
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from orders_pipeline.simulate.emit import WrittenFile
 from orders_pipeline.simulate.plan import Plan
+from orders_pipeline.simulate.rows import write_rows, write_standard_rows
 
 CAUSES = ("two_channels", "transfer", "late_return", "stale_figure", "unknown")
 PLACES = (
@@ -137,7 +137,10 @@ def write_stock(plan: Plan, skus: int, each: int, landing: Path, truth: Path) ->
     for cause in CAUSES:
         for n in range(each):
             _oversell(story, f"OVR-{cause}-{n:03d}", cause, chance)
-    files = [_csv(landing / "stock", entity, rows, landing) for entity, rows in sorted(story.rows.items())]
+    files = [
+        write_standard_rows(landing / "stock" / f"standard_{entity}_stock.csv", entity, rows, landing)
+        for entity, rows in sorted(story.rows.items())
+    ]
     _truth(story, truth)
     return files, story.orders
 
@@ -232,30 +235,14 @@ def _oversell(story: Story, sku: str, cause: str, chance: random.Random) -> None
     story.short(number, sku, wanted, place, cause)
 
 
-def _csv(folder: Path, entity: str, rows: Sequence[Mapping[str, Any]], landing: Path) -> WrittenFile:
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"standard_{entity}_stock.csv"
-    header = list(dict.fromkeys(name for row in rows for name in row))
-    _write(path, header, rows)
-    return WrittenFile(str(path.relative_to(landing)), f"standard_{entity}", len(rows), 0, 0)
-
-
-def _write(path: Path, header: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(["" if row.get(name) is None else row[name] for name in header] for row in rows)
-
-
 def _truth(story: Story, truth: Path) -> None:
-    truth.mkdir(parents=True, exist_ok=True)
     columns = ("sku", "warehouse_id", "on_hand_qty", "sellable_qty", "reserved_qty", "held_qty", "atp_signed_qty")
     figures = [
         dict(zip(columns, (sku, place, p.on_hand, p.on_hand - p.unsellable, p.reserved, p.held, p.atp), strict=True))
         for (sku, place), p in sorted(story.positions.items())
     ]
-    _write(truth / "stock.csv", columns, figures)
-    _write(
+    write_rows(truth / "stock.csv", columns, figures)
+    write_rows(
         truth / "oversells.csv",
         ("channel_order_id", "sku", "warehouse_id", "short_qty", "cause"),
         sorted(story.oversells, key=lambda row: row["channel_order_id"]),
