@@ -25,7 +25,7 @@ from orders_pipeline.ingest.intake import create_reference_tables
 from orders_pipeline.ingest.raw import create_raw_tables
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.macros import macro_statements
-from orders_pipeline.kernel.refresh import STATE, Refresher
+from orders_pipeline.kernel.refresh import STATE, Refresher, next_batch
 from orders_pipeline.kernel.settings import Settings, declared_thresholds, load_settings
 
 START = datetime(2026, 2, 1, tzinfo=UTC)
@@ -190,6 +190,38 @@ def test_order_and_repetition_of_events_change_nothing(
     again = data.draw(st.lists(st.sampled_from([f for f in facts if f[0] != "money"] or facts[:0] or [None]), max_size=6))
     shuffled = data.draw(st.permutations(facts + [f for f in again if f]))
     assert folded(warehouse, told(facts)) == folded(warehouse, told(shuffled))
+
+
+@settings(max_examples=6, deadline=None)
+@given(before=facts, late=st.one_of(scans, cases, money))
+def test_an_event_that_comes_late_is_as_if_it_had_been_there(
+    warehouse: duckdb.DuckDBPyConnection, options: Settings, before: list, late: tuple
+) -> None:
+    """Followed by its keys, as a load leaves them: the state and clocks of a fold that had it from the start."""
+    first, whole = told(before), told([*before, late])
+    table = {"scan": "raw.tracking", "case": "raw.returns", "money": "payments.allocations"}[late[0]]
+    added = whole[table][len(first[table]) :]
+    kind, key = ("parcel", guid(f"w{late[1]}")) if late[0] == "scan" else ("order", guid(f"A{late[1]}"))
+    chain = [m for m in pipeline.models() if m.name in CHAIN]
+    try:
+        for name, rows in first.items():
+            insert(warehouse, name, rows)
+        refresher = Refresher(warehouse, chain, AS_OF, options)
+        refresher.plan(full=True)
+        for model in chain:
+            refresher.refresh(model)
+        insert(warehouse, table, added)
+        warehouse.execute("INSERT INTO kernel.touched VALUES (?, ?, ?)", [kind, key, next_batch(warehouse)])
+        refresher = Refresher(warehouse, chain, AS_OF, options)
+        refresher.plan()
+        assert {refresher.refresh(model).how for model in chain} == {"keys"}
+        found = warehouse.execute("SELECT * FROM fulfilment.order_stages ORDER BY order_guid, stage_number")
+        columns = [d[0] for d in found.description]
+        made = [{k: v for k, v in zip(columns, row, strict=True) if k not in PROVENANCE} for row in found.fetchall()]
+    finally:
+        for name in (*whole, *CHAIN, "kernel.touched"):
+            warehouse.execute(f"DELETE FROM {name}")
+    assert made == folded(warehouse, whole)
 
 
 # ---- a plain machine
