@@ -232,14 +232,14 @@ def _late(book: Book) -> Safe:
 
 def _lost(book: Book) -> Safe:
     rows = book.rows(
-        f"SELECT stage, owner_role, sum(wait_count)::BIGINT AS waits, sum(late_count)::BIGINT AS late, sum(lost_hours) AS lost, "
+        f"SELECT stage, owner_role, sum(due_count)::BIGINT AS due, sum(late_count)::BIGINT AS late, sum(lost_hours) AS lost, "
         f"bool_or(is_top) AS is_top FROM {DELAYS} GROUP BY ALL ORDER BY lost DESC NULLS LAST, stage, owner_role"
     )
     largest = float(max((r.lost or 0 for r in rows), default=0))
     heads = [
         Head(column(DELAYS, "stage")),
         Head(column(DELAYS, "owner_role")),
-        num(column(DELAYS, "wait_count")),
+        num(column(DELAYS, "due_count")),
         num(column(DELAYS, "late_count")),
         num(column(DELAYS, "lost_hours")),
         BAR,
@@ -248,7 +248,7 @@ def _lost(book: Book) -> Safe:
         (
             stage(r.stage),
             label("owner_role", r.owner_role),
-            whole(r.waits),
+            whole(r.due),
             whole(r.late),
             number(r.lost),
             bar(r.lost, largest, "warn"),
