@@ -99,7 +99,8 @@ open_orders AS (
 dated AS (
     SELECT
         order_guid,
-        local_date(add_hours(as_of(), -threshold('shipping_list_from_hours')), timezone) AS list_on
+        -- Nine on the clock on the wall: on a day whose clock is changed that is not nine hours after midnight.
+        local_date(add_hours(from_utc_timestamp(as_of(), timezone), -threshold('shipping_list_from_hours')), 'UTC') AS list_on
     FROM open_orders
 ),
 
@@ -107,7 +108,9 @@ timed AS (
     SELECT
         o.order_guid,
         d.list_on,
-        add_hours(to_utc_timestamp(CAST(d.list_on AS TIMESTAMP), o.timezone), threshold('shipping_list_from_hours')) AS list_at
+        to_utc_timestamp(
+            from_utc_timestamp(add_hours(CAST(d.list_on AS TIMESTAMP), threshold('shipping_list_from_hours')), 'UTC'), o.timezone
+        ) AS list_at
     FROM open_orders AS o
     INNER JOIN dated AS d ON o.order_guid = d.order_guid
 )

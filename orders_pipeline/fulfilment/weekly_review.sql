@@ -6,7 +6,7 @@
 WITH days AS (
     SELECT
         timezone,
-        local_date(add_hours(as_of(), -threshold('shipping_list_from_hours')), timezone) AS today
+        local_date(add_hours(from_utc_timestamp(as_of(), timezone), -threshold('shipping_list_from_hours')), 'UTC') AS today
     FROM orders.orders
     GROUP BY timezone
 ),

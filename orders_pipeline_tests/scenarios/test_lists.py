@@ -51,6 +51,24 @@ def test_the_shipping_list_merges_only_what_certainly_goes_to_one_place(tmp_path
     assert left_out == {"refund": "refund_asked", "large": "needs_review", "homeless": "no_warehouse"}
 
 
+def test_nine_is_nine_on_the_clock_of_the_warehouse_also_when_it_is_changed(tmp_path) -> None:
+    """On 8 March 2026 clocks in New York are set forward at two: nine o'clock comes eight hours after midnight."""
+    home, book = support.new_home(tmp_path), Book(channel="shopify")
+    for number, paid in (("before", "2026-03-08T08:59:00-04:00"), ("after", "2026-03-08T09:01:00-04:00")):
+        book.order(number, 10, created_at="2026-03-08T00:10:00-05:00", paid_at=paid)
+        book.line(number)
+        book.ship(number, shipped_at=None, waybill_id=None, outbound_id=number)
+    book.rows["warehouses"].append({"warehouse_id": "W1", "kind": "warehouse", "timezone": "America/New_York"})
+    book.land(home)
+    lists = "SELECT CAST(list_on AS VARCHAR), channel_order_id FROM fulfilment.shipping_list ORDER BY ALL"
+    support.run(home, "2026-03-08T08:59:59-04:00")
+    assert support.query(home, lists) == []
+    support.run(home, "2026-03-08T09:00:00-04:00")
+    assert support.query(home, lists) == [("2026-03-08", "before")]
+    support.run(home, "2026-03-09T09:00:00-04:00")
+    assert support.query(home, lists) == [("2026-03-09", "after"), ("2026-03-09", "before")]
+
+
 def test_a_mark_wins_over_the_review_and_the_newest_counts(tmp_path) -> None:
     home, book = support.new_home(tmp_path), Book()
     for number in range(3):
