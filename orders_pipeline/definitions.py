@@ -4,7 +4,7 @@ from orders_pipeline.kernel.orchestration.build import build_definitions
 
 ROOMS = (
     *("cleaning", "orders", "payments", "fulfilment", "inventory", "reconciliation"),
-    *("finance", "aftersales", "customers", "promotions", "ops", "quality"),
+    *("finance", "aftersales", "customers", "promotions", "health", "ops", "quality"),
 )
 
 defs = build_definitions(ROOMS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from orders_pipeline.docs import dictionary, sources, stages, tables
+from orders_pipeline.docs import dictionary, health, sources, stages, tables
 
 NOTE = "<!-- Written by `orders-pipeline docs` from the files named below. Change those and run the command again. -->"
 
@@ -19,6 +19,7 @@ PAGES: Mapping[str, Callable[[], list[str]]] = {
     "thresholds.md": dictionary.thresholds,
     "sources.md": sources.page,
     "stages.md": stages.page,
+    "health.md": health.page,
     "tables.md": tables.page,
     "checks.md": tables.checks,
     "faults.md": tables.faults,

@@ -29,7 +29,12 @@ from orders_pipeline.ingest.load import Load, clean_up, load_staged, stage
 from orders_pipeline.ingest.raw import MEMBERS, create_raw_tables
 from orders_pipeline.ingest.read import Sniffed, check_start, open_table, split_grid
 from orders_pipeline.ingest.recognise import Recognised, recognise, stacked
-from orders_pipeline.ingest.reference import create_customer_tables, create_revenue_tables, create_stage_tables
+from orders_pipeline.ingest.reference import (
+    create_customer_tables,
+    create_health_tables,
+    create_revenue_tables,
+    create_stage_tables,
+)
 from orders_pipeline.ingest.release import read_again
 from orders_pipeline.ingest.touched import touch, touch_ledger
 from orders_pipeline.kernel.faults import BadInput, Fault, Permanent, Transient
@@ -306,6 +311,7 @@ def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: D
     )
     create_stage_tables(connection, settings)
     create_customer_tables(connection, dictionary, settings)
+    create_health_tables(connection, dictionary, settings)
 
 
 def create_return_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> None:

@@ -1,5 +1,5 @@
-"""Reference tables: what models read of `stages.yml`, the limits in force, the business calendars, the revenue
-rules and the definitions of customer tags."""
+"""Reference tables: what models read of `stages.yml`, the limits in force, the business calendars, the revenue rules,
+the definitions of customer tags and what the health score is made of."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib.metadata import version as package_version
 
 import duckdb
 
-from orders_pipeline.dictionary import calendars, revenue, stages, tags
+from orders_pipeline.dictionary import calendars, health, revenue, stages, tags
 from orders_pipeline.dictionary.model import Dictionary
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.refresh import STATE
@@ -27,6 +27,14 @@ def create_stage_tables(connection: duckdb.DuckDBPyConnection, settings: Setting
         connection.execute(f"CREATE OR REPLACE TABLE ref.{table} ({columns})")
         connection.execute(f"INSERT INTO ref.{table} VALUES {marks}", [value for row in rows for value in row])
     create_calendars(connection, settings)
+
+
+def create_health_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, settings: Settings) -> None:
+    """ref.health_components: what the health score is made of. What reads it is made anew where its contents have changed."""
+    rows = health.component_rows(tuple(dictionary.channels), settings.health)
+    values = ", ".join("(" + ", ".join("NULL" if v is None else literal(str(v)) for v in row) + ")" for row in rows)
+    connection.execute(f"CREATE OR REPLACE TABLE ref.health_components ({health.COMPONENTS_DDL})")
+    connection.execute(f"INSERT INTO ref.health_components VALUES {values}")
 
 
 def create_calendars(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

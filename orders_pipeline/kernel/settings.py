@@ -48,6 +48,7 @@ class Settings:
     calendars: Mapping[str, Any] = field(default_factory=dict)
     allocation: str = ALLOCATIONS[0]
     revenue: Mapping[str, Any] = field(default_factory=dict)
+    health: Mapping[str, Any] = field(default_factory=dict)
 
     def shop_zone(self, channel: str, shop_id: str) -> str | None:
         return self.shops.get((channel, shop_id), {}).get("timezone")
@@ -79,7 +80,8 @@ def load_settings(file: Path) -> Settings:
     allocation = given.get("stock", {}).get("allocation", ALLOCATIONS[0])
     if allocation not in ALLOCATIONS:
         raise Usage(f"{file}: [stock] allocation is '{allocation}'; one of {', '.join(ALLOCATIONS)}")
-    return Settings(values, shops, accounts, alerts, fast, calendars, allocation, given.get("revenue", {}))
+    revenue, health = (given.get(name, {}) for name in ("revenue", "health"))
+    return Settings(values, shops, accounts, alerts, fast, calendars, allocation, revenue, health)
 
 
 def _read(path: Path) -> dict[str, Any]:
