@@ -158,7 +158,7 @@ SELECT
     channel_order_id,
     occurred_at,
     local_date(occurred_at, timezone) AS day,
-    hour(from_utc_timestamp(occurred_at, timezone)) AS hour,
+    CAST(hour(from_utc_timestamp(occurred_at, timezone)) AS INTEGER) AS hour,
     counted_on,
     detail,
     file_id,
