@@ -54,7 +54,7 @@ stuck AS (
     GROUP BY order_guid
 ),
 
-short AS (
+sold_out AS (
     SELECT order_guid, min(sku) AS sku
     FROM inventory.oversells
     GROUP BY order_guid
@@ -126,7 +126,7 @@ found AS (
     SELECT 'oversold' AS problem, f.order_guid, f.created_at AS occurred_at, f.created_on AS counted_on, f.channel, f.channel_order_id, f.timezone,
         s.sku AS detail, f.file_id, f.row_number
     FROM health.order_facts AS f
-    INNER JOIN short AS s ON f.order_guid = s.order_guid
+    INNER JOIN sold_out AS s ON f.order_guid = s.order_guid
     WHERE f.is_sale
 
     UNION ALL
