@@ -80,11 +80,16 @@ def make_parser() -> argparse.ArgumentParser:
         "--no-worker", action="store_true", help="no process that waits for files: less memory, some seconds more per file"
     )
 
-    explain = _command(commands, "explain", "one order, SKU or customer, from the published row back to file and line", _explain)
-    explain.add_argument(
-        "number", help="guid, channel, transaction, internal, sub-order or waybill number; or sku:SKU, customer:ID"
+    explain = _command(
+        commands, "explain", "one order, SKU, customer or score, from the published row back to file and line", _explain
     )
-    explain.add_argument("warehouse", nargs="?", help="of a SKU: only this warehouse")
+    explain.add_argument(
+        "number",
+        help="guid, channel, transaction, internal, sub-order or waybill number; or sku:SKU, customer:ID, health:CHANNEL",
+    )
+    explain.add_argument(
+        "detail", nargs="?", help="of a SKU: only this warehouse; of a channel's health: the day (default the last)"
+    )
     _json(explain)
 
     promise = _command(commands, "promise", "from when on goods can be promised", _promise)
@@ -134,6 +139,12 @@ def make_parser() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path, nargs="?", help="a source YAML; without one: words nobody has mapped")
     _home_option(check)
     _json(check)
+
+    report = _plain(inner, "report", "the health report of a month's channels, as CSV and workbook", _channel_report)
+    report.epilog = "example: orders-pipeline channel report 2026-01"
+    report.add_argument("month", help="the month, such as 2026-01")
+    _home_option(report)
+    _json(report)
 
     release = _plain(
         inner, "release", "take the files of a channel that is held because paid orders are missing", _channel_release
@@ -358,6 +369,7 @@ def _dev(options: argparse.Namespace) -> int:
 def _explain(options: argparse.Namespace) -> int:
     from orders_pipeline import explain
     from orders_pipeline.customers import explain as customers
+    from orders_pipeline.health import explain as health
     from orders_pipeline.inventory import explain as stock
 
     if options.number.startswith(customers.PREFIX):
@@ -365,8 +377,16 @@ def _explain(options: argparse.Namespace) -> int:
         _print_json(person) if options.json else print(customers.text(person))
         return 0
     if options.number.startswith(stock.PREFIX):
-        found = stock.explain(_home(options), options.number.removeprefix(stock.PREFIX), options.warehouse)
+        found = stock.explain(_home(options), options.number.removeprefix(stock.PREFIX), options.detail)
         _print_json(found) if options.json else print(stock.text(found))
+        return 0
+    if options.number.startswith(health.PREFIX):
+        try:
+            day = date.fromisoformat(options.detail) if options.detail else None
+        except ValueError:
+            raise Usage(f"'{options.detail}' is no day; write 2026-03-25") from None
+        score = health.explain(_home(options), options.number.removeprefix(health.PREFIX), day)
+        _print_json(score) if options.json else print(health.text(score))
         return 0
     chain = explain.explain(_home(options), options.number)
     _print_json(chain) if options.json else print(explain.text(chain))
@@ -658,6 +678,15 @@ def _channel_suggest(options: argparse.Namespace) -> int:
         print(suggest.summary(found, options.out))
     else:
         print(proposal["yaml"], end="")
+    return 0
+
+
+def _channel_report(options: argparse.Namespace) -> int:
+    from orders_pipeline.finance.close import parse_month
+    from orders_pipeline.health import report
+
+    written = [str(path) for path in report.write(_home(options), parse_month(options.month))]
+    print(json.dumps(written, ensure_ascii=False) if options.json else "\n".join(written))
     return 0
 
 

@@ -135,6 +135,7 @@ def test_schedule_and_sensor_run_by_themselves() -> None:
         "reconcile_every_two_hours": ("reconcile", "0 */2 * * *"),
         "shipping_lists_at_nine": ("morning_lists", "0 9 * * *"),
         "weekly_review_on_monday": ("weekly_review", "30 9 * * 1"),
+        "channel_report_by_the_fifth": ("monthly_channel_report", "0 6 4 * *"),
     }
     for schedule in repository.schedule_defs:
         assert schedule.execution_timezone == "Asia/Shanghai"

@@ -250,3 +250,11 @@ def test_the_morning_job_writes_the_report_and_the_lists_that_are_not_there_yet(
     assert found == ["lists/2026-02-20/W1.csv", "lists/2026-02-20/W1.xlsx"]
     again = execute("reconcile", asset_selection=[SHIPPING_LISTS])
     assert again.asset_materializations_for_node("publish__shipping_lists")[0].metadata["written"].value == 0
+
+
+def test_a_month_of_the_channels_is_a_partition(small_home: Home, execute: Execute) -> None:
+    pipeline.run(small_home, datetime.fromisoformat(AS_OF))
+    assert execute("monthly_channel_report", partition_key="2026-02-01").success
+    found = sorted(p.name for p in (small_home.published / "reports").iterdir())
+    assert found == ["channel_health_2026-02.csv", "channel_health_2026-02.xlsx"]
+    assert not execute("monthly_channel_report", partition_key="2025-05-01").success, "there is nothing of that month"

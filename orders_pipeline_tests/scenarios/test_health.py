@@ -10,6 +10,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from orders_pipeline.cli import main
 from orders_pipeline.health import explain, report
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
@@ -172,3 +173,13 @@ def test_a_home_states_rules_of_its_own(tmp_path: Path) -> None:
     after = components(home)["late_shipping"]
     assert (before["rule_version"], before["points_lost"] > 0) == (1, True)
     assert (after["rule_version"], after["points_lost"]) == (2, 0)
+
+
+def test_the_commands_say_the_same(told: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    day, home = TODAY - timedelta(days=7), ["--home", str(told.root)]
+    assert main(["explain", "health:taobao", str(day), *home]) == 0
+    assert capsys.readouterr().out.rstrip("\n") == explain.text(explain.explain(told, "taobao", day))
+    assert main(["explain", "health:taobao", "soon", *home]) == 2
+    assert main(["channel", "report", "2026-02", *home]) == 0
+    written = [Path(line).name for line in capsys.readouterr().out.split()]
+    assert written == ["channel_health_2026-02.csv", "channel_health_2026-02.xlsx"]

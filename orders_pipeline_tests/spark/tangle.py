@@ -271,6 +271,23 @@ class Tangle:
                                  for n, key in enumerate(own)],
         }  # fmt: skip
 
+    def watched(self) -> dict[str, list[support.Row]]:
+        """What visitors did, how buyers judged, how often other systems were called; some of it without a name or a channel."""
+        return {
+            "behaviour_events": [
+                {"channel": self.pick(["taobao", "kiosk"]), "event": self.pick(["view", "add_to_cart", "submit", "odd"]),
+                 "occurred_at": self.at(), "visitor_id": self.maybe(self.number("V", 9), 0.7)}
+                for _ in range(60)
+            ],
+            "reviews": [{**self.pick(self.keys), "review_id": self.number("RV", 20), "score": self.pick([1, 2, 3, 5]),
+                         "created_at": self.at()} for _ in range(25)],
+            "interface_calls": [
+                {"system": "wms", "endpoint": "order.create", "channel": self.maybe("taobao", 0.8), "requested_at": self.at(),
+                 "status_code": self.pick([200, 200, 500, None]), "attempt": self.pick([1, 1, 2]), "error": self.maybe("timeout", 0.1)}
+                for _ in range(40)
+            ],
+        }  # fmt: skip
+
     def twins(self) -> dict[str, list[support.Row]]:
         """Orders of one buyer for the same goods, some seconds apart."""
         keys = [{"channel": "douyin", "shop_id": "main", "channel_order_id": f"D{number:05d}"} for number in range(20)]
@@ -327,7 +344,8 @@ class Tangle:
         for number in (1, 2):
             for entity in ("orders", "order_lines", "discounts", "payments", "shipments", "tracking", "returns"):
                 support.land(home, f"tangle/{number}/{entity}", getattr(self, entity)())
-        for entity, rows in {**self.reference(), **self.decided(), **self.stock(), **self.coupons(), **self.twins(), **self.people()}.items():
+        for entity, rows in {**self.reference(), **self.decided(), **self.stock(), **self.coupons(), **self.twins(), **self.people(),
+                               **self.watched()}.items():
             support.land(home, f"tangle/{entity}", rows)
         shop = {"channel": "taobao", "shop_id": "main"}
         damaged = {**shop, "channel_order_id": "T99999", "quantity": 1, "sku": "1.5E+12"}

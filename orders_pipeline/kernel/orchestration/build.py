@@ -9,13 +9,14 @@ import dagster as dg
 from orders_pipeline import pipeline
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.orchestration.assets import PUBLISHED, landing_assets, layer_assets, publish_assets
+from orders_pipeline.kernel.orchestration.channel_report import channel_report_asset, report_job, report_schedule
 from orders_pipeline.kernel.orchestration.checks import refuse_early
 from orders_pipeline.kernel.orchestration.layers import cut_layers
 from orders_pipeline.kernel.orchestration.lists import list_assets
 from orders_pipeline.kernel.orchestration.months import month_assets
 from orders_pipeline.kernel.orchestration.report import report_asset
 from orders_pipeline.kernel.orchestration.resources import Warehouse
-from orders_pipeline.kernel.orchestration.schedules import clock_jobs, load_job, schedules
+from orders_pipeline.kernel.orchestration.schedules import CONSOLE, clock_jobs, load_job, schedules
 from orders_pipeline.kernel.orchestration.sensors import landing_sensor
 from orders_pipeline.kernel.tables import load_tables
 
@@ -29,6 +30,7 @@ def build_definitions(rooms: Sequence[str]) -> dg.Definitions:
     layers = cut_layers(models)
     refuse_early(layers, checks)
     load, aging = load_job(), clock_jobs()
+    monthly = report_job(CONSOLE)
     return dg.Definitions(
         assets=[
             landing_assets(),
@@ -37,9 +39,10 @@ def build_definitions(rooms: Sequence[str]) -> dg.Definitions:
             *month_assets(PUBLISHED),
             *list_assets(PUBLISHED),
             report_asset(PUBLISHED),
+            channel_report_asset(PUBLISHED),
         ],
-        jobs=[load, *aging],
-        schedules=schedules(aging),
+        jobs=[load, *aging, monthly],
+        schedules=[*schedules(aging), report_schedule(monthly)],
         sensors=[landing_sensor(load)],
         resources={"warehouse": Warehouse()},
         # One run, one process, one connection; a process per step would cost seconds for each.

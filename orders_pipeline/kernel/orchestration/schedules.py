@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from orders_pipeline.kernel.orchestration.channel_report import CHANNEL_REPORT
 from orders_pipeline.kernel.orchestration.lists import SHIPPING_LISTS, WEEKLY_REVIEW
 from orders_pipeline.kernel.orchestration.metadata import asset_key, source_tables
 from orders_pipeline.kernel.orchestration.months import MONTHLY, close_job
@@ -26,7 +27,8 @@ CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 def load_job() -> dg.JobDefinition:
     """Everything but the lists, the report and what is done month by month: take in, refresh, check, publish."""
     description = "Take in what is new, bring every table up to date, check, publish."
-    selection = dg.AssetSelection.all() - dg.AssetSelection.assets(SHIPPING_LISTS, WEEKLY_REVIEW, REPORT, *MONTHLY)
+    written = dg.AssetSelection.assets(SHIPPING_LISTS, WEEKLY_REVIEW, REPORT, CHANNEL_REPORT, *MONTHLY)
+    selection = dg.AssetSelection.all() - written
     return dg.define_asset_job(LOAD, selection, config=CONSOLE, description=description)
 
 
@@ -37,7 +39,8 @@ def clock_jobs() -> tuple[dg.JobDefinition, ...]:
     that is there already stays as it is. The report is made in the morning job only. The close of a month stands beside them and
     has no schedule: somebody decides it.
     """
-    tables = dg.AssetSelection.all() - dg.AssetSelection.assets(*(asset_key(name) for name in source_tables()), *MONTHLY)
+    taken_in = (asset_key(name) for name in source_tables())
+    tables = dg.AssetSelection.all() - dg.AssetSelection.assets(*taken_in, CHANNEL_REPORT, *MONTHLY)
     shipping, review, report = (dg.AssetSelection.assets(key) for key in (SHIPPING_LISTS, WEEKLY_REVIEW, REPORT))
     aging = tuple(
         dg.define_asset_job(name, selection, config=CONSOLE, description=description)
