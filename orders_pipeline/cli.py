@@ -28,6 +28,7 @@ EXAMPLES = {
     "close": "orders-pipeline close 2026-01 --check",
     "audit": "orders-pipeline audit 2026-01",
     "workbook": "orders-pipeline workbook 2026-01 --language en --out january.xlsx",
+    "checkup": "orders-pipeline checkup --home data --json",
     "quarantine": "orders-pipeline quarantine fix 5f0c… 17 --set 买家应付货款=120.50 --by li.na --why 'typed with a comma'",
     "channel": "orders-pipeline channel check my_source.yml",
     "exceptions": "orders-pipeline exceptions write-off 5f0c12 --by li.na --second-person wang.wei --why 'courier paid'",
@@ -119,6 +120,17 @@ def make_parser() -> argparse.ArgumentParser:
     alerts.add_argument("--all", action="store_true", help="also those that have ended")
     alerts.add_argument("--test", metavar="TARGET", help="send a test message to this target of settings.toml")
     _json(alerts)
+
+    checkup = _command(
+        commands, "checkup", "known traps of configuration and data: what is wrong, why it matters, how to fix it", _checkup
+    )
+    checkup.epilog += ". Exit code: 0 nothing at warn or above, 3 warnings only, 1 errors (2 is wrong use)"
+    checkup.add_argument(
+        "--record", action="store_true", help="keep the findings (quality.checkup_findings); errors raise alerts"
+    )
+    checkup.add_argument("--language", choices=("en", "zh"), default="en", help="of the text (default en; --json has both)")
+    _as_of(checkup)
+    _json(checkup)
 
     exceptions = _command(commands, "exceptions", "differences somebody has to look at: list, decide", None, home=False)
     _exception_commands(exceptions)
@@ -504,6 +516,16 @@ def _alerts(options: argparse.Namespace) -> int:
         table(rows, ("first_seen_at", "severity", "rule", "entity_type", "entity_id", "cleared_at", "message"))
     )
     return 0
+
+
+def _checkup(options: argparse.Namespace) -> int:
+    from orders_pipeline.checkup import desk
+    from orders_pipeline.kernel.clock import parse_as_of
+
+    home, as_of = _home(options), parse_as_of(options.as_of)
+    report = desk.record(home, as_of) if options.record else desk.checkup(home, as_of)
+    _print_json(report.as_json()) if options.json else print(desk.text(report, options.language))
+    return report.exit_code
 
 
 def _exceptions_list(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ import duckdb
 
 from orders_pipeline.alerts.book import News, look
 from orders_pipeline.alerts.delivery import deliver, read_targets
+from orders_pipeline.checkup import book as checkup_book
 from orders_pipeline.ingest.intake import Intake, Taker
 from orders_pipeline.kernel.checks import Check, CheckResult, load_checks, run_checks
 from orders_pipeline.kernel.home import Home
@@ -166,6 +167,7 @@ class Session:
     @cached_property
     def news(self) -> News:
         """What has changed in the alerts. Tables and checks must be up to date."""
+        checkup_book.prepare(self.connection)
         return look(self.connection, self.as_of, self.settings)
 
     def publish(self, *, anew: bool = False) -> Publication:

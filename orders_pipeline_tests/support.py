@@ -24,7 +24,7 @@ SHARED = Path(os.environ.get(SHARED_VARIABLE) or Path(__file__).parents[2] / "sh
 
 #: When a file was looked at, and what earlier runs found: the only things that may differ between two ways to one state.
 HISTORY_COLUMNS = {"ops.files": ["ingested_at"], "ops.quarantine": ["quarantined_at", "released_at"]}
-HISTORY_TABLES = {"quality.check_results", "ops.alerts"}
+HISTORY_TABLES = {"quality.check_results", "quality.checkup_findings", "ops.alerts"}
 
 
 def new_home(root: Path) -> Home:

@@ -124,6 +124,11 @@ def _china() -> tuple[Mapping[dt.date, str], frozenset[dt.date]]:
     return {**constants.holidays, **constants.in_lieu_days}, frozenset(constants.workdays)
 
 
+def last_known_holidays() -> dt.date:
+    """The last day of the last year whose public holidays are known."""
+    return dt.date(max(_china()[0]).year, 12, 31)
+
+
 def shifts_of(version: Version, day: dt.date) -> tuple[Shifts, str | None]:
     """The shifts of one day, and the holiday or reason why they are not those of its weekday."""
     if day in version.exceptions:

@@ -237,6 +237,19 @@ def _zones() -> frozenset[str]:
 @functools.cache
 def load_dictionary(folder: Path = FOLDER) -> Dictionary:
     """Read and check the dictionary in `folder`; raises DictionaryError with the entry and the mend."""
+    fields, entities = read_entities(folder)
+    vocabularies = {p.stem: read_yaml(p) for p in sorted((folder / "vocabularies").glob("*.yml"))}
+    courier_status = vocabularies.pop("courier_status")
+    channels = read_yaml(folder / "channels.yml")
+    sources = {e.name: e for e in _standard_sources(entities)}
+    for path in sorted((folder / "sources").glob("*.yml")):
+        source = read_source(path, fields, entities)
+        sources[source.name] = source
+    return Dictionary(fields, entities, vocabularies, channels, sources, courier_status["patterns"])
+
+
+def read_entities(folder: Path = FOLDER) -> tuple[dict[str, Field], dict[str, Entity]]:
+    """The standard fields and entities; raises DictionaryError for a type or a field nobody knows."""
     fields = {}
     for name, spec in read_yaml(folder / "fields.yml").items():
         known = {k: v for k, v in spec.items() if k in Field.__dataclass_fields__}
@@ -244,18 +257,26 @@ def load_dictionary(folder: Path = FOLDER) -> Dictionary:
         if fields[name].type not in DUCKDB_TYPES:
             raise DictionaryError(f"fields.yml: {name} has type '{fields[name].type}'; use one of {list(DUCKDB_TYPES)}")
     entities = dict(_entities(read_yaml(folder / "entities.yml"), fields))
-    vocabularies = {p.stem: read_yaml(p) for p in sorted((folder / "vocabularies").glob("*.yml"))}
-    courier_status = vocabularies.pop("courier_status")
-    export_times = read_yaml(folder / "export_times.yml")
-    channels = read_yaml(folder / "channels.yml")
-    sources = {e.name: e for e in _standard_sources(entities)}
-    for path in sorted((folder / "sources").glob("*.yml")):
-        spec = _with_codes(read_yaml(path), courier_status["providers"], path.name)
-        if spec.get("exported_at") == "usual":
-            spec["exported_at"] = export_times
-        source = parse_source(spec, fields, entities, path.name)
-        sources[source.name] = source
-    return Dictionary(fields, entities, vocabularies, channels, sources, courier_status["patterns"])
+    return fields, entities
+
+
+def read_source(path: Path, fields: Mapping[str, Field], entities: Mapping[str, Entity]) -> Source:
+    """The source that a file of the folder `sources` describes; raises DictionaryError with the entry and the mend."""
+    folder = path.parents[1]
+    spec = _with_codes(read_yaml(path), _providers(folder), path.name)
+    if spec.get("exported_at") == "usual":
+        spec["exported_at"] = _export_times(folder)
+    return parse_source(spec, fields, entities, path.name)
+
+
+@functools.cache
+def _providers(folder: Path) -> Mapping[str, Mapping[str, str]]:
+    return read_yaml(folder / "vocabularies" / "courier_status.yml")["providers"]
+
+
+@functools.cache
+def _export_times(folder: Path) -> Sequence[Mapping[str, str]]:
+    return read_yaml(folder / "export_times.yml")
 
 
 def _with_codes(spec: dict[str, Any], providers: Mapping[str, Mapping[str, str]], origin: str) -> dict[str, Any]:

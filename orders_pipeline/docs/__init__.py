@@ -1,4 +1,4 @@
-"""The generated pages: dictionary, sources, stages, tables, thresholds, vocabularies, checks and the simulator's faults.
+"""The generated pages: dictionary, sources, stages, tables, thresholds, vocabularies, checks, probes and the simulator's faults.
 
 Every page is written from the files that rule the pipeline (dictionary, `tables.yml`, models, checks): it cannot say
 anything else than they do. The same files give the same pages, byte for byte.
@@ -22,6 +22,7 @@ PAGES: Mapping[str, Callable[[], list[str]]] = {
     "health.md": health.page,
     "tables.md": tables.page,
     "checks.md": tables.checks,
+    "probes.md": tables.probes,
     "faults.md": tables.faults,
 }
 

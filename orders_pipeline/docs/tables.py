@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from orders_pipeline.checkup.probes import FAILED, load_probes
 from orders_pipeline.dictionary.model import Dictionary, load_dictionary
 from orders_pipeline.docs.markdown import anchor, code, codes, facts, table, titles
 from orders_pipeline.kernel.checks import load_checks
@@ -93,6 +94,25 @@ def checks() -> list[str]:
         "",
         *table(("table", "claim", "severity", "meaning"), rows),
     ]
+
+
+def probes() -> list[str]:
+    """The page of what the checkup looks for."""
+    found = [p for p in load_probes() if p.name != FAILED]
+    lines = [
+        "# Probes of the checkup",
+        "",
+        f"Source: `orders_pipeline/checkup/<area>.yml`, {len(found)} probes. `orders-pipeline checkup` makes them all; what it "
+        "finds is told with its place, in English and Chinese. Kept findings are rows of `quality.checkup_findings`.",
+    ]
+    for area in sorted({p.area for p in found}):
+        rows = (
+            (code(p.name), p.severity, p.texts["found"]["en"], p.texts["why"]["en"], p.texts["fix"]["en"])
+            for p in found
+            if p.area == area
+        )
+        lines += ["", f"## {area}", "", *table(("probe", "severity", "finds", "why it matters", "how to fix"), rows)]
+    return lines
 
 
 def faults() -> list[str]:

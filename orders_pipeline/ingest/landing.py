@@ -204,6 +204,12 @@ def is_ignored(name: str) -> bool:
     return name.startswith((".", "~$")) or lowered.endswith(_UNFINISHED) or lowered in ("thumbs.db", "desktop.ini")
 
 
+def unfinished(landing: Path) -> list[Path]:
+    """The files whose name says that they are still being written, by path."""
+    found = (Path(folder, name) for folder, _, names in os.walk(landing) for name in names)
+    return sorted(path for path in found if path.name.lower().endswith(_UNFINISHED))
+
+
 def _relative(root: Path, path: Path) -> str:
     return unicodedata.normalize("NFC", path.relative_to(root).as_posix())
 

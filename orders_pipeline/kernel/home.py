@@ -58,8 +58,10 @@ class Home:
     def create(self) -> Home:
         """Make the folders that are missing; raises Usage when the place cannot be written to."""
         try:
-            for folder in (self.landing, self.warehouse.parent, self.published, self.decisions, self.work):
-                folder.mkdir(parents=True, exist_ok=True)
+            for folder in (self.landing, self.warehouse.parent, self.decisions, self.work):
+                # Names and addresses of buyers lie there: nobody else's business. Only what is published is for all.
+                folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self.published.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Usage(
                 f"cannot create the home {self.root}: {error.strerror}. Give a folder you may write to with --home."

@@ -19,6 +19,8 @@ from orders_pipeline.kernel.faults import Usage
 THRESHOLDS = Path(__file__).parents[1] / "dictionary" / "thresholds.toml"
 #: How the warehouse of an order is chosen: the cheapest way of all, or the fullest one or the first by rank until it is served.
 ALLOCATIONS = ("single_node_first", "highest_available", "node_order")
+#: The sections of settings.toml.
+SECTIONS = ("thresholds", "shops", "stock", "accounts", "alerts", "calendars", "revenue")
 UNITS = ("ratio", "qty", "amount", "days", "hours", "minutes", "seconds", "count", "mb", "rows")
 
 

@@ -30,7 +30,7 @@ CONSUMER = "publication"
 #: Readable by the DuckDB drivers inside BI tools, which trail the newest release.
 STORAGE_VERSION = "v1.5.0"
 #: Tables that no model makes: what checks and alerts write down, run by run. Published beside the models.
-HISTORY = ("quality.check_results", "ops.alerts")
+HISTORY = ("quality.check_results", "quality.checkup_findings", "ops.alerts")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from orders_pipeline import pipeline
-from orders_pipeline.alerts.rules import load_rules
+from orders_pipeline.checkup.configuration import used_thresholds
 from orders_pipeline.dictionary.model import (
     DictionaryError,
     canonical_header,
@@ -14,10 +14,6 @@ from orders_pipeline.dictionary.model import (
     load_dictionary,
     parse_source,
 )
-from orders_pipeline.dictionary.stages import load_stages, thresholds_of
-from orders_pipeline.dictionary.tags import thresholds_of_tags
-from orders_pipeline.kernel import models as sql
-from orders_pipeline.kernel.checks import load_checks
 from orders_pipeline.kernel.lineage import output_columns
 from orders_pipeline.kernel.settings import declared_thresholds
 from orders_pipeline.kernel.tables import load_tables
@@ -66,20 +62,7 @@ def test_no_public_table_has_a_column_about_a_person():
 
 
 def test_every_threshold_is_declared_and_used():
-    used = set(sql.used_names(pipeline.models()).thresholds)
-    for check in load_checks(pipeline.ROOMS, {m.name: m for m in pipeline.models()}):
-        used |= {name for kind, name in _pseudo(check.sql) if kind == "threshold"}
-    for rule in load_rules():
-        used |= {name for kind, name in _pseudo(rule.sql) if kind == "threshold"}
-    used |= {name for stage in load_stages().values() for name in thresholds_of(stage)}
-    used |= thresholds_of_tags()
-    # Read by publish/publisher.py and inventory/promise.py.
-    used |= {"parquet_inline_max_rows", "pickup_transfer_days"}
-    assert used == set(declared_thresholds())
-
-
-def _pseudo(text: str) -> list[tuple[str, str]]:
-    return [(kind, name) for _, kind, name in sql._pseudo_calls(sql.parse(text), "check")]
+    assert used_thresholds() == set(declared_thresholds())
 
 
 def test_a_source_without_a_time_zone_is_refused_with_the_fix():

@@ -11,6 +11,7 @@ from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.orchestration.assets import PUBLISHED, landing_assets, layer_assets, publish_assets
 from orders_pipeline.kernel.orchestration.channel_report import channel_report_asset, report_job, report_schedule
 from orders_pipeline.kernel.orchestration.checks import refuse_early
+from orders_pipeline.kernel.orchestration.checkup import checkup_job, checkup_schedule
 from orders_pipeline.kernel.orchestration.layers import cut_layers
 from orders_pipeline.kernel.orchestration.lists import list_assets
 from orders_pipeline.kernel.orchestration.months import month_assets
@@ -30,7 +31,7 @@ def build_definitions(rooms: Sequence[str]) -> dg.Definitions:
     layers = cut_layers(models)
     refuse_early(layers, checks)
     load, aging = load_job(), clock_jobs()
-    monthly = report_job(CONSOLE)
+    monthly, checkup = report_job(CONSOLE), checkup_job()
     return dg.Definitions(
         assets=[
             landing_assets(),
@@ -41,8 +42,8 @@ def build_definitions(rooms: Sequence[str]) -> dg.Definitions:
             report_asset(PUBLISHED),
             channel_report_asset(PUBLISHED),
         ],
-        jobs=[load, *aging, monthly],
-        schedules=[*schedules(aging), report_schedule(monthly)],
+        jobs=[load, *aging, monthly, checkup],
+        schedules=[*schedules(aging), report_schedule(monthly), checkup_schedule(checkup)],
         sensors=[landing_sensor(load)],
         resources={"warehouse": Warehouse()},
         # One run, one process, one connection; a process per step would cost seconds for each.
