@@ -112,8 +112,8 @@ def legend(entries: Iterable[tuple[Any, str]]) -> Safe:
     return tag("ul", swatch, class_="legend")
 
 
-def columns(ticks: Sequence[str], series: Sequence[Series], named_by: str) -> Safe:
-    """Columns over time, the series on top of each other; below zero they hang."""
+def columns(ticks: Sequence[str], names: Sequence[str], series: Sequence[Series], named_by: str) -> Safe:
+    """Columns over time, the series on top of each other; below zero they hang. `names`: times in full, shown at the pointer."""
     tops = [sum(max(float(s.values[i] or 0), 0) for s in series) for i in range(len(ticks))]
     depths = [sum(min(float(s.values[i] or 0), 0) for s in series) for i in range(len(ticks))]
     scale = _Scale.over([*tops, *depths, 0])
@@ -127,9 +127,9 @@ def columns(ticks: Sequence[str], series: Sequence[Series], named_by: str) -> Sa
             base = up if value > 0 else down
             high, low = max(base, base + value), min(base, base + value)
             y = scale.y(high)
-            shapes.append(
-                tag("rect", class_=f"t-{s.tone}", x=i * 10 + 1, width=8, y=_n(y), height=_n(max(scale.y(low) - y, 0.7)))
-            )
+            told = tag("title", f"{names[i]}: {value:,.10g}")
+            size = {"x": i * 10 + 1, "width": 8, "y": _n(y), "height": _n(max(scale.y(low) - y, 0.7))}
+            shapes.append(tag("rect", told, class_=f"t-{s.tone}", **size))
             up, down = (up + value, down) if value > 0 else (up, down + value)
     return _plot(ticks, scale, shapes, len(ticks) * 10, named_by)
 
@@ -271,6 +271,12 @@ def figure(
         id=id_,
         class_="half" if half else None,
     )
+
+
+def with_note(rows: Safe, shown: int, all_: int) -> Safe:
+    """A table to stand behind a chart, with the word that it is not whole where it is not."""
+    note = cut(shown, all_)
+    return html(rows, tag("p", note, class_="note") if note else None)
 
 
 def cut(shown: int, all_: int) -> Both | None:

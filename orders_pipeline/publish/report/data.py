@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from orders_pipeline.publish.report.book import Book, Days, Section
-from orders_pipeline.publish.report.charts import BAR, Head, Series, bar, cut, figure, legend, lines, num, table
-from orders_pipeline.publish.report.markup import Both, Safe, foreign
+from orders_pipeline.publish.report.charts import BAR, Head, Series, bar, cut, figure, legend, lines, num, table, with_note
+from orders_pipeline.publish.report.markup import Both, Safe, foreign, shortened
 from orders_pipeline.publish.report.words import channel, column, label, moment, percent, say, source, whole
 from orders_pipeline.publish.report.words import table as titled
 
@@ -74,7 +74,7 @@ def alerts(book: Book) -> Safe | None:
                 _rule(r.rule),
                 label("alert_severity", r.severity),
                 moment(r.first_seen_at, book.zone),
-                Both(r.message or "", r.message_zh or r.message or ""),
+                Both(shortened(r.message or ""), shortened(r.message_zh or r.message or "")),
             )
             for r in listed
         ],
@@ -89,7 +89,7 @@ def alerts(book: Book) -> Safe | None:
         top=_rule(most.rule),
         count=whole(most.standing),
     )
-    return figure("alerts", title, says, table(heads, made, title, "alert-rules"), behind=behind, note=cut(len(listed), all_))
+    return figure("alerts", title, says, table(heads, made, title, "alert-rules"), behind=with_note(behind, len(listed), all_))
 
 
 def _rule(name: str) -> Both:
@@ -247,7 +247,7 @@ def _files(book: Book) -> Safe:
     )
     behind = table([Head(column(FILES, "source")), *heads], listed, say("files_by_source"), "file-sources")
     return figure(
-        "files", title, says, table(heads, made, title, "file-statuses"), behind=behind, note=cut(len(listed), len(kinds))
+        "files", title, says, table(heads, made, title, "file-statuses"), behind=with_note(behind, len(listed), len(kinds))
     )
 
 

@@ -72,7 +72,7 @@ def _over_time(book: Book) -> Safe:
         top=days.names[days.starts.index(top.start)] if top.start in days.starts else day(top.start),
         count=whole(top.open + top.decided),
     )
-    chart = columns(days.ticks, series, "differences-over-time-says")
+    chart = columns(days.ticks, days.names, series, "differences-over-time-says")
     return figure("differences-over-time", title, says, chart, key=legend((s.label, s.tone) for s in series), behind=behind)
 
 
@@ -115,7 +115,7 @@ def _money_over_time(book: Book) -> Safe | None:
         currency=currency,
         unit=days.said,
     )
-    chart = columns(days.ticks, [series], "money-over-time-says")
+    chart = columns(days.ticks, days.names, [series], "money-over-time-says")
     return figure("money-over-time", title, says, chart, behind=table(heads, listed, title, "money-days"))
 
 

@@ -214,7 +214,7 @@ def _problems(book: Book) -> list[Safe]:
                 tag(
                     "td",
                     whole(of[p, h]) if (p, h) in of else "·",
-                    class_=f"h{1 + min(5, int(6 * (of[p, h] / largest) ** 0.5 * 0.999)) if (p, h) in of else 0}",
+                    class_=f"h{1 + min(5, int(6 * of[p, h] / largest * 0.999)) if (p, h) in of else 0}",
                 )
                 for h in range(24)
             ],

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+#: Characters of a text that a table shows at most.
+LONGEST = 200
 VOID = frozenset({"br", "col", "hr", "meta", "link"})
 #: Control characters have no place in HTML, and a browser may not show them.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
@@ -69,5 +71,10 @@ def _clean(text: str) -> str:
 
 
 def foreign(text: Any) -> Safe | None:
-    """Somebody else's text: kept apart, so that its direction of writing does not turn over what stands beside it."""
-    return None if text is None else tag("bdi", str(text))
+    """Somebody else's text: kept apart, so that its direction of writing does not turn over what stands beside it, and not endless."""
+    return None if text is None else tag("bdi", shortened(str(text)))
+
+
+def shortened(text: str, longest: int = LONGEST) -> str:
+    """The text, or its beginning where it is longer than this."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,5 +1,6 @@
 "use strict";
-// Two things only: the language of the page, and the orders behind a cell of the heat map. All of it is readable without.
+// The language of the page, the orders behind a cell of the heat map, and no halt of the Tab key at tables that need no scrolling.
+// All of it is readable without.
 (() => {
   const root = document.documentElement;
   const titles = document.querySelector("title").dataset;
@@ -10,6 +11,13 @@
     switches.forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.language === language)));
   };
   switches.forEach((b) => b.addEventListener("click", () => speak(b.dataset.language)));
+
+  const wide = new ResizeObserver((seen) => seen.forEach(({ target }) => {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0; else target.removeAttribute("tabindex");
+  }));
+  document.querySelectorAll(".wide").forEach((w) => wide.observe(w));
+  // Of the hours those of now are what one looks for.
+  document.querySelectorAll(".heat").forEach((h) => { h.parentElement.scrollLeft = h.parentElement.scrollWidth; });
 
   const cells = document.querySelectorAll("#heat button");
   const behind = document.getElementById("behind-cell");

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from orders_pipeline.dictionary.stages import load_stages
 from orders_pipeline.publish.report.book import Book, Days, Section
-from orders_pipeline.publish.report.charts import BAR, Head, Series, bar, cut, figure, lines, num, table
+from orders_pipeline.publish.report.charts import BAR, Head, Series, bar, cut, figure, lines, num, table, with_note
 from orders_pipeline.publish.report.markup import Safe, foreign, tag
 from orders_pipeline.publish.report.words import channel, column, label, moment, percent, say, span, stage, whole
 from orders_pipeline.publish.report.words import figure as number
@@ -227,7 +227,7 @@ def _late(book: Book) -> Safe:
     title = titled(LATE)
     behind = table([Head(column(LATE, n)) for n in names], listed, say("late_longest"), "late-longest")
     all_late = sum(r.orders for r in rows if r.level != "reminder")
-    return figure("timeouts", title, says, table(heads, made, title, "late"), behind=behind, note=cut(len(listed), all_late))
+    return figure("timeouts", title, says, table(heads, made, title, "late"), behind=with_note(behind, len(listed), all_late))
 
 
 def _lost(book: Book) -> Safe:

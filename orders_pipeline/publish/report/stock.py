@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orders_pipeline.publish.report.book import Book, Days, Section
-from orders_pipeline.publish.report.charts import BAR, Head, Series, bar, columns, cut, figure, num, table
-from orders_pipeline.publish.report.markup import Safe, foreign
+from orders_pipeline.publish.report.book import COLUMNS, Book, Days, Section
+from orders_pipeline.publish.report.charts import BAR, Head, Series, bar, columns, cut, figure, num, table, with_note
+from orders_pipeline.publish.report.markup import Safe, foreign, shortened
 from orders_pipeline.publish.report.words import channel, column, day, label, moment, percent, quantity, say, span, whole
 from orders_pipeline.publish.report.words import table as titled
 
@@ -70,19 +70,20 @@ def _ahead(book: Book) -> Safe | None:
     rows = book.rows(
         f"""
         WITH spread AS (SELECT *, count(*) OVER (PARTITION BY owner, sku, warehouse_id) AS days FROM {BY_DAY}),
-        horizon AS (SELECT DISTINCT day FROM {BY_DAY}),
-        held AS (
-            SELECT h.day, s.atp_signed_qty, 0 AS receipts_qty, 0 AS demand_qty
-            FROM spread AS s JOIN horizon AS h ON s.day <= h.day WHERE s.days = 1
-            UNION ALL
-            SELECT day, atp_signed_qty, receipts_qty, demand_qty FROM spread WHERE days > 1
+        summed AS (
+            SELECT day, days = 1 AS stays, count(*) FILTER (WHERE atp_signed_qty < 0) AS short,
+                coalesce(sum(-atp_signed_qty) FILTER (WHERE atp_signed_qty < 0), 0) AS pieces,
+                sum(receipts_qty) AS receipts, sum(demand_qty) AS demand
+            FROM spread GROUP BY ALL
         )
-        SELECT day, count(*) FILTER (WHERE atp_signed_qty < 0) AS short,
-            coalesce(sum(-atp_signed_qty) FILTER (WHERE atp_signed_qty < 0), 0) AS pieces,
-            coalesce(sum(receipts_qty), 0) AS receipts, coalesce(sum(demand_qty), 0) AS demand
-        FROM held GROUP BY day ORDER BY day
+        SELECT h.day, coalesce(sum(s.short), 0)::BIGINT AS short, coalesce(sum(s.pieces), 0) AS pieces,
+            coalesce(sum(s.receipts) FILTER (WHERE s.day = h.day), 0) AS receipts,
+            coalesce(sum(s.demand) FILTER (WHERE s.day = h.day), 0) AS demand
+        FROM (SELECT DISTINCT day FROM {BY_DAY}) AS h
+        JOIN summed AS s ON s.day = h.day OR (s.stays AND s.day < h.day)
+        GROUP BY h.day ORDER BY h.day
         """
-    )[:62]
+    )[:COLUMNS]
     days = Days("day", tuple(r.day for r in rows))
     series = Series(say("places_short"), [r.short for r in rows], "bad")
     heads = [
@@ -99,7 +100,8 @@ def _ahead(book: Book) -> Safe | None:
         day=day(last.day),
         receipts=quantity(sum(r.receipts for r in rows)),
     )
-    chart = columns(days.ticks, [series], "stock-ahead-says")
+    # Nothing is due and nothing expected anywhere: there is only today.
+    chart = columns(days.ticks, days.names, [series], "stock-ahead-says") if len(rows) > 1 else None
     return figure("stock-ahead", title, says, chart, behind=table(heads, listed, title, "ahead"))
 
 
@@ -131,7 +133,7 @@ def _worst(book: Book) -> Safe | None:
     made = [
         (
             foreign(r.sku),
-            foreign(_short(r.title)) or "–",
+            foreign(r.title and shortened(r.title, 60)) or "–",
             foreign(r.warehouse_id),
             *(quantity(getattr(r, n)) for n in numbers),
             moment(r.last_event_at, book.zone),
@@ -141,10 +143,6 @@ def _worst(book: Book) -> Safe | None:
     title = say("stock_worst")
     says = say("worst_says", count=whole(rows[0].all_rows), sku=rows[0].sku, pieces=quantity(rows[0].oversold_qty))
     return figure("stock-worst", title, says, table(heads, made, title, "worst"), note=cut(len(made), rows[0].all_rows))
-
-
-def _short(text: str | None) -> str | None:
-    return text if text is None or len(text) <= 60 else text[:59] + "…"
 
 
 def _oversells(book: Book) -> Safe | None:
@@ -175,9 +173,15 @@ def _oversells(book: Book) -> Safe | None:
     ]
     title = titled(OVERSELLS)
     says = say("oversells_says", orders=whole(edge.orders), cause=label("oversell_cause", causes[0].cause), unit=days.said)
-    chart = columns(days.ticks, [Series(say("orders"), [per.get(d, 0) for d in days.starts], "bad")], "oversells-says")
+    chart = columns(
+        days.ticks, days.names, [Series(say("orders"), [per.get(d, 0) for d in days.starts], "bad")], "oversells-says"
+    )
     return figure(
-        "oversells", title, says, chart, behind=table(heads, listed, title, "oversell-causes"), note=cut(len(listed), len(causes))
+        "oversells",
+        title,
+        says,
+        chart,
+        behind=with_note(table(heads, listed, title, "oversell-causes"), len(listed), len(causes)),
     )
 
 
