@@ -29,7 +29,8 @@ class Head:
     kind: str = "text"
 
 
-BAR = Head("", "bar")
+#: The head of a column of bars, for those who hear the table.
+BAR = Head(tag("span", say("bar"), class_="unseen"), "bar")
 
 
 def num(label: Any) -> Head:

@@ -71,7 +71,7 @@ def _clean(text: str) -> str:
 
 
 def foreign(text: Any) -> Safe | None:
-    """Somebody else's text: kept apart, so that its direction of writing does not turn over what stands beside it, and not endless."""
+    """Somebody else's text: kept apart, so that its direction of writing turns nothing over beside it, and not endless."""
     return None if text is None else tag("bdi", shortened(str(text)))
 
 
