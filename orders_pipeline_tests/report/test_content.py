@@ -102,7 +102,7 @@ def test_money_over_time_adds_up_to_the_daily_comparison(rich_home: Home, englis
         "SELECT sum(left_value), sum(right_value), sum(difference), sum(difference - accounted_difference) "
         "FROM reconciliation.daily_comparison WHERE metric LIKE 'received_amount%' AND currency = 'CNY'",
     )[0]
-    listed = rows(english, "money-days")
+    listed = rows(english, "money-days-1")
     assert [sum(number(r[p]) for r in listed) for p in (1, 2, 3, 4)] == list(wanted)
 
 
@@ -321,6 +321,11 @@ def test_scale_has_few_round_steps_and_holds_all(values: Sequence[float]) -> Non
     scale = _Scale.over(values)
     assert scale.low <= min(values) and scale.high >= max(values)
     assert 2 <= len(scale.ticks) <= 8
+
+
+def test_counts_have_no_steps_of_half_a_piece() -> None:
+    assert _Scale.over([0, 1, 2]).ticks == [0, 1, 2]
+    assert _Scale.over([0, 0.5]).step < 1
 
 
 @pytest.mark.parametrize(("days", "unit"), [(1, "day"), (62, "day"), (63, "week"), (300, "week"), (900, "month"), (9000, "month")])

@@ -200,6 +200,8 @@ class _Scale:
         rough = (high - low) / 4
         power = 10 ** math.floor(math.log10(rough))
         step = next(m * power for m in (1, 2, 2.5, 5, 10) if m * power >= rough * 0.999)
+        if all(float(v).is_integer() for v in values):  # There is no half an order.
+            step = max(float(math.ceil(step)), 1.0)
         return cls(math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step, step)
 
     def y(self, value: float) -> float:

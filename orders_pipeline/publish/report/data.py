@@ -7,7 +7,7 @@ from collections import defaultdict
 from orders_pipeline.publish.report.book import Book, Days, Section
 from orders_pipeline.publish.report.charts import BAR, Head, Series, bar, cut, figure, legend, lines, num, table, with_note
 from orders_pipeline.publish.report.markup import Both, Safe, foreign, shortened
-from orders_pipeline.publish.report.words import channel, column, label, moment, percent, say, source, whole
+from orders_pipeline.publish.report.words import channel, column, day, label, moment, percent, say, source, whole
 from orders_pipeline.publish.report.words import table as titled
 
 METRICS, CHECKS, FILES, QUARANTINE, ALERTS = (
@@ -17,6 +17,7 @@ METRICS, CHECKS, FILES, QUARANTINE, ALERTS = (
     "ops.quarantine",
     "ops.alerts",
 )
+TICKETS = "quality.tickets"
 LISTED = 30
 URGENT = "CASE severity WHEN 'critical' THEN 0 WHEN 'warn' THEN 1 ELSE 2 END"
 LINES = ("a", "warn", "good", "odd", "bad")
@@ -24,7 +25,7 @@ LINES = ("a", "warn", "good", "odd", "bad")
 
 def section(book: Book) -> Section:
     """Quality of the data, the checks, and what became of every file and row."""
-    made = [_metrics(book), _metric_lines(book), _checks(book), _files(book), _refused(book), _quarantine(book)]
+    made = [_metrics(book), _metric_lines(book), _tickets(book), _checks(book), _files(book), _refused(book), _quarantine(book)]
     return Section("data", say("data_title"), [f for f in made if f])
 
 
@@ -177,6 +178,24 @@ def _metric_lines(book: Book) -> Safe | None:
         behind=table(heads, listed, title, "metric-days"),
         note=cut(len(chosen), len(sizes)),
     )
+
+
+def _tickets(book: Book) -> Safe | None:
+    """Rates that stand below their target until they are mended."""
+    if not book.has(TICKETS):
+        return None
+    rows = book.rows(
+        f"SELECT metric, channel, opened_on, ratio, count(*) OVER () AS all_rows FROM {TICKETS} WHERE closed_on IS NULL "
+        f"ORDER BY opened_on, metric, channel, ticket_id LIMIT {LISTED}"
+    )
+    title = titled(TICKETS)
+    if not rows:
+        return figure("tickets", title, say("tickets_none"))
+    names = ("metric", "channel", "opened_on")
+    made = [(label("quality_metric", r.metric), channel(r.channel), day(r.opened_on), percent(r.ratio)) for r in rows]
+    heads = [*(Head(column(TICKETS, n)) for n in names), num(column(TICKETS, "ratio"))]
+    says = say("tickets_says", count=whole(rows[0].all_rows), day=day(rows[0].opened_on))
+    return figure("tickets", title, says, table(heads, made, title, "open-tickets"), note=cut(len(made), rows[0].all_rows))
 
 
 def _times_100(ratio: float | None) -> float | None:

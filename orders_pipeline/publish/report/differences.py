@@ -28,12 +28,14 @@ from orders_pipeline.publish.report.words import table as titled
 OPEN = "('open', 'assigned')"
 #: Rows of a list, and of the list of the largest per currency.
 LISTED, LARGEST = 30, 20
-EXCEPTIONS = "reconciliation.exceptions"
+EXCEPTIONS, DAILY = "reconciliation.exceptions", "reconciliation.daily_comparison"
+#: What was due beside what was received; currencies that are drawn.
+RECEIVED, CURRENCIES = "metric LIKE 'received_amount%'", 3
 
 
 def section(book: Book) -> Section:
     """What has to be looked at: since when, why, how much, and the largest."""
-    body = [_over_time(book), _money_over_time(book), _reasons(book), _causes(book), _ages(book), _largest(book)]
+    body = [_over_time(book), *_money_over_time(book), _reasons(book), _causes(book), _ages(book), _largest(book)]
     return Section("differences", titled(EXCEPTIONS), [f for f in body if f])
 
 
@@ -76,23 +78,22 @@ def _over_time(book: Book) -> Safe:
     return figure("differences-over-time", title, says, chart, key=legend((s.label, s.tone) for s in series), behind=behind)
 
 
-def _money_over_time(book: Book) -> Safe | None:
-    name = "reconciliation.daily_comparison"
-    if not book.has(name, "accounted_difference"):
-        return None
-    where = "metric LIKE 'received_amount%'"
-    top = book.rows(
-        f"SELECT currency, min(day) AS first, max(day) AS last, sum(order_count) AS orders FROM {name} WHERE {where} "
-        "AND currency IS NOT NULL "
-        "GROUP BY currency ORDER BY orders DESC, currency LIMIT 1"
+def _money_over_time(book: Book) -> list[Safe]:
+    """What is due and neither received, on its way nor settled: a picture for each of the currencies with most orders."""
+    if not book.has(DAILY, "accounted_difference"):
+        return []
+    found = book.rows(
+        f"SELECT currency, min(day) AS first, max(day) AS last, sum(order_count) AS orders FROM {DAILY} WHERE {RECEIVED} "
+        f"AND currency IS NOT NULL GROUP BY currency ORDER BY orders DESC, currency LIMIT {CURRENCIES}"
     )
-    if not top:
-        return None
-    currency, days = top[0].currency, Days.between(top[0].first, top[0].last)
+    return [_money(book, r.currency, Days.between(r.first, r.last), place) for place, r in enumerate(found, 1)]
+
+
+def _money(book: Book, currency: str, days: Days, place: int) -> Safe:
     rows = book.rows(
-        f"SELECT {days.column('day')} AS start, sum(left_value) AS due, sum(right_value) AS received, sum(difference) AS diff, "
-        f"sum(difference - coalesce(accounted_difference, 0)) AS unaccounted FROM {name} WHERE {where} AND currency = ? "
-        "GROUP BY ALL",
+        f"SELECT {days.column('day')} AS start, coalesce(sum(left_value), 0) AS due, coalesce(sum(right_value), 0) AS received, "
+        "coalesce(sum(difference), 0) AS diff, coalesce(sum(difference - coalesce(accounted_difference, 0)), 0) AS unaccounted "
+        f"FROM {DAILY} WHERE {RECEIVED} AND currency = ? GROUP BY ALL",
         [currency],
     )
     by = {r.start: r for r in rows}
@@ -103,10 +104,7 @@ def _money_over_time(book: Book) -> Safe | None:
         for n, d in zip(days.names, days.starts, strict=True)
         if d in by
     ]
-    heads = [
-        Head(column(name, "day")),
-        *(num(say(w)) for w in ("due", "received", "due_less_received", "unaccounted")),
-    ]
+    heads = [Head(column(DAILY, "day")), *(num(say(w)) for w in ("due", "received", "due_less_received", "unaccounted"))]
     says = say(
         "money_says",
         due=money(sum(r.due for r in rows)),
@@ -115,8 +113,9 @@ def _money_over_time(book: Book) -> Safe | None:
         currency=currency,
         unit=days.said,
     )
-    chart = columns(days.ticks, days.names, [series], "money-over-time-says")
-    return figure("money-over-time", title, says, chart, behind=table(heads, listed, title, "money-days"))
+    name = f"money-over-time-{place}"
+    chart = columns(days.ticks, days.names, [series], f"{name}-says")
+    return figure(name, title, says, chart, behind=table(heads, listed, title, f"money-days-{place}"))
 
 
 def _reasons(book: Book) -> Safe | None:

@@ -100,8 +100,10 @@ def _ahead(book: Book) -> Safe | None:
         day=day(last.day),
         receipts=quantity(sum(r.receipts for r in rows)),
     )
-    # Nothing is due and nothing expected anywhere: there is only today.
-    chart = columns(days.ticks, days.names, [series], "stock-ahead-says") if len(rows) > 1 else None
+    # Where nothing is short on any day there is nothing to draw.
+    chart = (
+        columns(days.ticks, days.names, [series], "stock-ahead-says") if len(rows) > 1 and any(r.short for r in rows) else None
+    )
     return figure("stock-ahead", title, says, chart, behind=table(heads, listed, title, "ahead"))
 
 

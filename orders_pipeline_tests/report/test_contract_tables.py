@@ -1,4 +1,4 @@
-"""The part on channel health, over tables with the columns of the contract: what is lowest, what cost points, the funnel, the map."""
+"""Parts over tables with the columns of the contract: channel health (what is lowest, what cost points, funnel, problems), tickets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import duckdb
 import pytest
 
-from orders_pipeline.publish.report import health
+from orders_pipeline.publish.report import data, health
 from orders_pipeline.publish.report.book import Book
 from orders_pipeline.publish.report.markup import html
 from orders_pipeline_tests.report.reading import Reader, rows
@@ -90,3 +90,20 @@ def test_without_its_tables_the_part_is_left_out(connection: duckdb.DuckDBPyConn
     assert health.section(Book(connection)) is None
     connection.execute(TABLES)
     assert health.section(Book(connection)) is None
+
+
+def test_open_tickets_are_listed_the_oldest_first(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("""
+        CREATE SCHEMA quality;
+        CREATE TABLE quality.tickets (ticket_id VARCHAR, metric VARCHAR, channel VARCHAR, opened_on DATE, closed_on DATE, ratio DOUBLE, examples VARCHAR);
+        INSERT INTO quality.tickets VALUES ('1', 'address_standardisation', 'taobao', '2026-03-02', NULL, 0.9, '[]'),
+            ('2', 'address_standardisation', 'douyin', '2026-03-01', NULL, 0.5, '[]'), ('3', 'x', 'y', '2026-02-01', '2026-02-02', 1, '[]')
+    """)
+    reader = Reader("en")
+    reader.feed(html(data._tickets(Book(connection))))
+    assert rows(reader, "open-tickets") == [
+        ["Addresses standardised", "Douyin shop", "2026-03-01", "50.0%"],
+        ["Addresses standardised", "Taobao / Tmall", "2026-03-02", "90.0%"],
+    ]
+    connection.execute("UPDATE quality.tickets SET closed_on = '2026-03-03'")
+    assert "No ticket is open" in html(data._tickets(Book(connection)))
