@@ -28,6 +28,10 @@ def program() -> str | None:
     return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
 
 
+class NoBrowser(Exception):
+    """The browser is there and cannot be used on this machine."""
+
+
 @dataclass
 class Page:
     """One tab, with everything it asked of a network and every complaint it made."""
@@ -123,8 +127,9 @@ def _port(profile: Path, process: subprocess.Popen) -> int:
     file = profile / "DevToolsActivePort"
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        assert process.poll() is None, "the browser ended at once"
+        if process.poll() is not None:
+            raise NoBrowser("Chromium does not start here")
         if file.exists() and (text := file.read_text().split()):
             return int(text[0])
         time.sleep(0.1)
-    raise AssertionError("the browser does not answer")
+    raise NoBrowser("Chromium does not answer")

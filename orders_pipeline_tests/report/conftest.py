@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
@@ -33,10 +36,7 @@ def _hostile(home: Home) -> None:
     (home.landing / "hostile" / "unknown <b>file.csv").write_text("a,b\n1,2\n", encoding="utf-8")
 
 
-@pytest.fixture(scope="session")
-def rich_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """Every section of the report has something to show here; tests only read it."""
-    home = support.new_home(tmp_path_factory.mktemp("rich"))
+def _build(home: Home) -> None:
     as_of = parse_as_of(AS_OF)
     Tangle(3, 120, as_of).land(home)
     for entity, rows in test_promotions.world(as_of.date() - timedelta(days=test_promotions.DAYS)).items():
@@ -46,7 +46,21 @@ def rich_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
         patch.setenv(KEY_VARIABLE, "a key for tests only")
         result = pipeline.run(home, as_of)
     assert not result.blocked_by
-    return home
+
+
+@pytest.fixture(scope="session")
+def rich_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """Every section of the report has something to show here; tests only read it. Made once, also where several workers ask for it."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    ready = base / "report_home_is_ready"
+    with (base / "report_home.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
+            shutil.rmtree(base / "report_home", ignore_errors=True)
+            _build(support.new_home(base / "report_home"))
+            ready.touch()
+    return Home(base / "report_home")
 
 
 @pytest.fixture(scope="session")

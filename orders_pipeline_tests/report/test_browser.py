@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orders_pipeline_tests.report.browser import Page, browsing, program
+from orders_pipeline_tests.report.browser import NoBrowser, Page, browsing, program
 
 WIDTHS = (390, 768, 1280)
 
@@ -17,8 +17,11 @@ WIDTHS = (390, 768, 1280)
 def page(report: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     if program() is None:
         pytest.skip("no Chromium on this machine (apt-get install chromium)")
-    with browsing(tmp_path_factory.mktemp("profile")) as page:
-        yield page
+    try:
+        with browsing(tmp_path_factory.mktemp("profile")) as page:
+            yield page
+    except NoBrowser as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="module")
