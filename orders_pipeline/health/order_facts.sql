@@ -155,7 +155,7 @@ facts AS (
         coalesce(least(c.fault_at, b.reviewed_at), c.fault_at, b.reviewed_at) AS defect_at,
         p.due_at AS ship_due_at,
         p.due_on AS ship_due_on,
-        p.is_due AS is_ship_due,
+        p.is_scored AS is_ship_due,
         NOT p.is_on_time AS is_shipped_late,
         p.shipped_at,
         k.scan_due_at,

@@ -136,6 +136,7 @@ def test_schedule_and_sensor_run_by_themselves() -> None:
         "shipping_lists_at_nine": ("morning_lists", "0 9 * * *"),
         "weekly_review_on_monday": ("weekly_review", "30 9 * * 1"),
         "channel_report_by_the_fifth": ("monthly_channel_report", "0 6 4 * *"),
+        "checkup_every_night": ("checkup", "0 3 * * *"),
     }
     for schedule in repository.schedule_defs:
         assert schedule.execution_timezone == "Asia/Shanghai"

@@ -13,7 +13,7 @@ from orders_pipeline.kernel.orchestration.schedules import CONSOLE
 NAME = "checkup"
 
 
-@dg.op(name=NAME, pool=POOL, out=dg.Out(dg.Nothing), description="Look for known traps of configuration and data.")
+@dg.op(name="look_for_traps", pool=POOL, out=dg.Out(dg.Nothing), description="Look for known traps of configuration and data.")
 def look(context: dg.OpExecutionContext, warehouse: Warehouse) -> None:
     """Findings become metadata of the step and rows of quality.checkup_findings; errors raise alerts."""
     with warehouse.hold(context) as now:
