@@ -29,7 +29,7 @@ from orders_pipeline.ingest.control import check_control_totals
 from orders_pipeline.ingest.habits import habits_of
 from orders_pipeline.ingest.landing import hints_of
 from orders_pipeline.ingest.mapping import Mapper
-from orders_pipeline.ingest.raw import derived_columns, raw_columns
+from orders_pipeline.ingest.raw import derived_columns, raw_columns, shared_parts
 from orders_pipeline.ingest.read import Loaded, NormalisedCsv, Table, discard, load_rows, normalise, read_csv_sql
 from orders_pipeline.ingest.recognise import Recognised
 from orders_pipeline.kernel.faults import BadInput
@@ -453,6 +453,9 @@ def _insert_block(
     _, rows = mapper.select(block)
     if block.entity == "tracking":
         rows = _with_courier_words(load.dictionary, rows)
+    parts = "".join(f", {sql} AS {quote(name)}" for name, sql in shared_parts(fields).items())
+    if parts:
+        rows = f"SELECT *{parts} FROM ({rows})"
     moment = (
         f"CAST({literal(exported_at.isoformat())} AS TIMESTAMPTZ)"
         if exported_at
