@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from orders_pipeline.dictionary.model import read_yaml
@@ -107,7 +108,18 @@ def run_checks(refresher: Refresher, checks: Iterable[Check], changed: Mapping[s
     ]
     if rows:
         connection.executemany("INSERT INTO quality.check_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        _forget_old(refresher)
     return results
+
+
+def _forget_old(refresher: Refresher) -> None:
+    """Results are kept for so many days, the last one of each check for good."""
+    days = refresher.settings.thresholds["check_history_days"]
+    refresher.connection.execute(
+        "DELETE FROM quality.check_results AS r WHERE checked_at < ? AND EXISTS (SELECT 1 FROM quality.check_results AS n "
+        "WHERE n.table_name = r.table_name AND n.check_name = r.check_name AND n.checked_at > r.checked_at)",
+        [refresher.as_of - timedelta(days=int(days))],
+    )
 
 
 def _run(refresher: Refresher, check: Check, what: Refreshed) -> CheckResult:
