@@ -10,11 +10,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
+
+from sqlglot import exp
 
 from orders_pipeline.dictionary.model import read_yaml
 from orders_pipeline.kernel.faults import Usage
-from orders_pipeline.kernel.models import Model
+from orders_pipeline.kernel.models import Model, parse, render
 from orders_pipeline.kernel.refresh import Refreshed, Refresher
 from orders_pipeline.kernel.statements import statement
 from orders_pipeline.kernel.warehouse import records
@@ -82,15 +85,16 @@ def grain_check(model: Model) -> Check:
 def run_checks(refresher: Refresher, checks: Iterable[Check], changed: Mapping[str, Refreshed], run_id: str) -> list[CheckResult]:
     """Check every table that changed since the last publication; results are kept in quality.check_results.
 
-    Where only keys changed, the claim is checked on the rows of those keys.
+    Claims about single rows of a table are counted in one pass over it. Where only keys changed, a claim is checked on the
+    rows of those keys.
     """
     connection = refresher.connection
     connection.execute(RESULTS)
-    results = []
-    for check in checks:
-        what = changed.get(check.table)
-        if what is not None:
-            results.append(_run(refresher, check, what))
+    asked = [c for c in checks if c.table in changed]
+    failing: dict[Check, int] = {}
+    for table in dict.fromkeys(c.table for c in asked):
+        failing |= _count_rows(refresher, [c for c in asked if c.table == table], changed[table])
+    results = [_run(refresher, c, changed[c.table], failing.get(c)) for c in asked]
     rows = [
         [
             run_id,
@@ -122,11 +126,56 @@ def _forget_old(refresher: Refresher) -> None:
     )
 
 
-def _run(refresher: Refresher, check: Check, what: Refreshed) -> CheckResult:
+@cache
+def row_claim(sql: str, table: str) -> tuple[str, exp.Expression] | None:
+    """Alias of the table and condition of a claim that looks at rows of its table one by one; None for any other."""
+    expression = parse(sql)
+    if not isinstance(expression, exp.Select):
+        return None
+    given = {name.rstrip("_") for name, value in expression.args.items() if value}
+    tables = list(expression.find_all(exp.Table))
+    is_plain = "where" in given and not given - {"kind", "expressions", "from", "where"}
+    if not is_plain or len(tables) != 1 or len(list(expression.find_all(exp.Select))) != 1:
+        return None
+    if f"{tables[0].db}.{tables[0].name}" != table or expression.find(exp.AggFunc, exp.Window, exp.Subquery, exp.Unnest):
+        return None
+    return tables[0].alias, expression.args["where"].this
+
+
+def _count_rows(refresher: Refresher, checks: Iterable[Check], what: Refreshed) -> dict[Check, int]:
+    """How many rows break each claim that looks at rows one by one: all of a table's in one pass."""
+    by_alias: dict[str, list[Check]] = {}
+    for check in checks:
+        claim = row_claim(check.sql, check.table)
+        if claim is not None:
+            by_alias.setdefault(claim[0], []).append(check)
+    counts: dict[Check, int] = {}
+    for alias, claims in by_alias.items():
+        body = counting(what.model.name, alias, tuple(check.sql for check in claims))
+        row = refresher.connection.execute(_text(refresher, body, what)).fetchall()[0]
+        counts |= dict(zip(claims, row, strict=True))
+    return counts
+
+
+@cache
+def counting(table: str, alias: str, claims: tuple[str, ...]) -> str:
+    """A SELECT of one row: how many rows of the table break each claim."""
+    conditions = [row_claim(sql, table)[1] for sql in claims]
+    columns = [exp.Count(this=exp.Case().when(c.copy(), exp.Literal.number(1))) for c in conditions]
+    return render(exp.select(*columns).from_(exp.to_table(table, alias=alias or None)))
+
+
+def _text(refresher: Refresher, sql: str, what: Refreshed) -> str:
     within = what.model if what.how == "keys" else None
+    return statement(sql, refresher.as_of, refresher.settings.thresholds, within=within, columns=refresher.columns)
+
+
+def _run(refresher: Refresher, check: Check, what: Refreshed, failing: int | None) -> CheckResult:
+    """The result of one check; `failing` where its rows are counted already."""
     connection = refresher.connection
-    body = statement(check.sql, refresher.as_of, refresher.settings.thresholds, within=within, columns=refresher.columns)
-    failing = connection.execute(f"SELECT count(*) FROM ({body})").fetchall()[0][0]
+    body = _text(refresher, check.sql, what) if failing != 0 else ""
+    if failing is None:
+        failing = connection.execute(f"SELECT count(*) FROM ({body})").fetchall()[0][0]
     sample = "[]"
     if failing:
         rows = records(connection, f"SELECT * FROM ({body}) LIMIT {SAMPLE_ROWS}")
