@@ -68,5 +68,5 @@ def _results_are_kept(home: Home, before: RunResult, first: RunResult, second: R
     kept = dict(query(home, "SELECT run_id, count(*) FROM quality.check_results GROUP BY ALL"))
     assert (kept[first.run_id], kept[second.run_id]) == (len(first.checks), len(second.checks))
     # Of the old run only what no later run has checked again.
-    again = {r.check.name for r in (*first.checks, *second.checks)}
-    assert kept.get(before.run_id, 0) == sum(r.check.name not in again for r in before.checks)
+    again = {(r.check.table, r.check.name) for r in (*first.checks, *second.checks)}
+    assert kept.get(before.run_id, 0) == sum((r.check.table, r.check.name) not in again for r in before.checks)
