@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-spark run test lint bench docs dev clean
+.PHONY: help setup setup-spark setup-bench run test lint bench docs dev clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,6 +27,12 @@ $(VENV)/.ready-spark: $(VENV)/.ready requirements-spark.lock
 
 setup-spark: $(VENV)/.ready-spark ## setup, and PySpark for the second engine (needs Java 17 or newer)
 
+$(VENV)/.ready-bench: $(VENV)/.ready requirements-bench.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.lock
+	@touch $@
+
+setup-bench: $(VENV)/.ready-bench ## setup, and the peers `make bench` compares with (Polars, dbt-duckdb)
+
 SAMPLE_AS_OF := 2026-03-21T12:00:00+08:00
 
 run: setup ## the bundled sample through the whole pipeline, with a summary of what came out
@@ -38,8 +44,8 @@ test: setup ## all tests (Spark, Postgres and real-data tests skip with a reason
 lint: setup ## style and types
 	@$(BIN)/ruff check .
 
-bench: setup ## the measured claims, as ratios within one run
-	@$(BIN)/python -m benchmarks.full_month $(ARGS)
+bench: setup-bench ## the measured claims against the peers, as ratios within one run, stored in docs/generated/benchmarks.md
+	@$(BIN)/python -m benchmarks.full_month --store docs/generated $(ARGS)
 
 docs: setup ## the generated pages under docs/generated
 	@$(BIN)/orders-pipeline docs

@@ -1,4 +1,4 @@
-"""Do the floor and the pipeline give the same tables? A ratio of unequal work says nothing, so this is asked first."""
+"""Do two sides give the same tables? A ratio of unequal work says nothing, so this is asked first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from orders_pipeline.kernel.warehouse import literal
+from orders_pipeline.kernel.sqltext import literal, quote
 
 #: Claim -> SQL that both databases must answer alike, to the cent, the piece and the second.
 QUESTIONS = {
@@ -46,23 +46,36 @@ QUESTIONS = {
 }
 
 
-def differences(floor: Path, pipeline: Path) -> list[str]:
-    """One line for each answer that only one side gives; empty when the two agree."""
+def differences(floor: Path, other: Path, name: str = "pipeline") -> list[str]:
+    """One line for each answer that only one side gives; empty when the two agree. A side is a DuckDB file, or a folder of
+    Parquet files named `<schema>.<table>.parquet`; `name` is what the other one is called in the lines."""
     found = []
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        for name, path in (("floor", floor), ("pipeline", pipeline)):
-            connection.execute(f"ATTACH {literal(str(path))} AS {name}_side (READ_ONLY)")
+        sides = {"floor": floor, name: other}
+        for side, path in sides.items():
+            _attach(connection, f"{side}_side", path)
         for claim, question in QUESTIONS.items():
             answers = {}
-            for side in ("floor", "pipeline"):
-                connection.execute(f"USE {side}_side")
+            for side in sides:
+                connection.execute(f"USE {quote(f'{side}_side')}")
                 answers[side] = {_plain(row) for row in connection.execute(question).fetchall()}
-            for side, other in (("floor", "pipeline"), ("pipeline", "floor")):
-                only = sorted(answers[side] - answers[other], key=str)
+            for side, against in (("floor", name), (name, "floor")):
+                only = sorted(answers[side] - answers[against], key=str)
                 found += [f"{claim}: only the {side} has {row}" for row in only]
         connection.execute("USE memory")
     return found
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, name: str, path: Path) -> None:
+    if path.is_file():
+        connection.execute(f"ATTACH {literal(str(path))} AS {quote(name)} (READ_ONLY)")
+        return
+    connection.execute(f"ATTACH ':memory:' AS {quote(name)}")
+    for file in sorted(path.glob("*.*.parquet")):
+        schema, table, _ = file.name.split(".")
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(name)}.{schema}")
+        connection.execute(f"CREATE VIEW {quote(name)}.{schema}.{table} AS FROM read_parquet({literal(str(file))})")
 
 
 def _plain(row: tuple) -> tuple:
