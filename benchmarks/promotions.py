@@ -27,10 +27,12 @@ from orders_pipeline.ingest.intake import create_reference_tables
 from orders_pipeline.ingest.raw import create_raw_tables
 from orders_pipeline.kernel.clock import parse_as_of
 from orders_pipeline.kernel.macros import macro_statements
+from orders_pipeline.kernel.models import parse, tables_read
 from orders_pipeline.kernel.refresh import STATE, Refresher
 from orders_pipeline.kernel.settings import Settings, declared_thresholds
 
 FIRST = date(2024, 1, 1)
+RESULTS = ("attribution", "joint_attribution", "joint_shares")
 PARTS = ["natural", "repurchase", "competitor", "cannibalised", "pulled_forward", "incremental"]
 #: World's column -> the table's.
 COLUMNS = {"observed_gmv": "observed_gmv_amount", **{part: f"{part}_amount" for part in PARTS},
@@ -77,8 +79,8 @@ def load(connection: duckdb.DuckDBPyConnection, world: Path) -> None:
     """)
 
 
-def attribute(world: Path) -> tuple[pd.DataFrame, dict[str, float]]:
-    """`promotions.attribution` of a world, and the seconds each model took."""
+def attribute(world: Path) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
+    """The room's results on a world, by table, and the seconds each model took."""
     settings = Settings({name: threshold.value for name, threshold in declared_thresholds().items()})
     seconds: dict[str, float] = {}
     with duckdb.connect() as connection:
@@ -93,16 +95,28 @@ def attribute(world: Path) -> tuple[pd.DataFrame, dict[str, float]]:
         as_of = parse_as_of(f"{date.fromordinal(FIRST.toordinal() + int(last) + 1)}T12:00:00+08:00")
         refresher = Refresher(connection, pipeline.models(), as_of, settings)
         refresher.plan(full=True)
+        needed = _needed({model.name: tables_read(parse(model.sql)) for model in refresher.models})
         for model in refresher.models:
-            if model.room != "promotions":
+            if model.name in needed and model.room != "promotions":
                 refresher.refresh(model)
         load(connection, world)
         for model in refresher.models:
-            if model.room == "promotions":
+            if model.name in needed and model.room == "promotions":
                 began = time.perf_counter()
                 refresher.refresh(model)
                 seconds[model.name] = round(time.perf_counter() - began, 2)
-        return connection.execute("SELECT * FROM promotions.attribution").df(), seconds
+        return {name: connection.execute(f"SELECT * FROM promotions.{name}").df() for name in RESULTS}, seconds
+
+
+def _needed(reads: dict[str, frozenset[str]]) -> set[str]:
+    """The results and every table they are made from."""
+    found, open_names = set(), [f"promotions.{name}" for name in RESULTS]
+    while open_names:
+        one = open_names.pop()
+        if one not in found:
+            found.add(one)
+            open_names.extend(reads.get(one, ()))
+    return found
 
 
 def candidate(attribution: pd.DataFrame) -> pd.DataFrame:
@@ -186,8 +200,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the figures")
     given = parser.parse_args()
     truth = pd.read_parquet(given.world / "truth.parquet").set_index("promo_id")
-    attribution, seconds = attribute(given.world)
-    found = candidate(attribution)
+    results, seconds = attribute(given.world)
+    found = candidate(results["attribution"])
     if given.csv:
         found.to_csv(given.csv)
     figures: dict[str, Any] = {"pipeline": score(truth, found)}

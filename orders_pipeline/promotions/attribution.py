@@ -3,7 +3,8 @@
 The method is a masked counterfactual with pooled leakage: what the promoted goods would have sold without the promotion is
 predicted from undisturbed days on both sides (`counterfactual.py`) and from controls (`regressors.py`); what was taken from
 the goods beside them and from later days is estimated per promotion (`study.py`) and pooled (`leakage.py`); intervals are widened
-to what placebo windows show. Observational: a randomised hold-out would be better, and no row claims to be one.
+to what placebo windows show. Promotions that overlap are looked at together, and told apart where they can be (`sharing.py`).
+Observational: a randomised hold-out would be better, and no row claims to be one.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from orders_pipeline.promotions.study import Placebo, Study
 if TYPE_CHECKING:
     import pyarrow as pa
 
-METHOD = "masked-pooled-1"
+METHOD = "masked-pooled-2"
 COLUMNS = (
     "promotion_id", "row_no", "status", "reason", "warning", "tier", "method_version", "observed_gmv_amount", "natural_amount",
     "repurchase_amount", "competitor_amount", "competitor_status", "cannibalised_amount", "pulled_forward_amount",
     "incremental_amount", "incremental_low_amount", "incremental_high_amount", "verdict", "gross_lift_amount", "gross_low_amount",
     "gross_high_amount", "discount_cost_amount", "roi_ratio", "pretrend_z", "placebo_count", "placebo_coverage_ratio",
     "interval_factor", "direct_check_z", "day", "observed_amount", "counterfactual_amount", "standard_error_amount",
-    "masked_reason",
+    "masked_reason", "part", "joint_guid", "member_id", "alone_gmv_amount", "shared_gmv_amount",
 )  # fmt: skip
 Row = dict[str, Any]
 
@@ -68,12 +69,62 @@ def attribute(rows: pa.Table) -> pa.Table:
 
 def _attribute(world: World) -> list[Row]:
     controls = Controls(world)
-    studies = [study.look(world, controls, case) for case in world.cases]
+    studies = [study.look(world, controls, case) for case in world.cases if not case.members]
     pooled = pool([one for one in studies if one.reason is None])
-    made = []
+    overlapped = {one.case.promotion_id for one in studies if one.is_overlapped}
+    joint_of, made = {}, []
+    for case in world.cases:
+        # Where each of the overlapping promotions can be told by itself there is nothing to tell of them together.
+        if overlapped & {name for name, _, _ in case.members}:
+            joint_of |= {name: case.promotion_id for name, _, _ in case.members}
+            made.extend(_joint(study.look(world, controls, case), pooled, controls, world))
     for one in studies:
-        made.append(decompose(one, pooled, controls, world))
+        joint = joint_of.get(one.case.promotion_id)
+        made.append(decompose(one, pooled, controls, world) | {"joint_guid": joint})
         made.extend(_daily(one, world))
+    return made
+
+
+def _joint(one: Study, pooled: Pooled, controls: Controls, world: World) -> list[Row]:
+    """Row 0 of overlapping promotions looked at as one, and a row for each of them: what of it is told apart.
+
+    What is taken from other goods and days is handed out in proportion to the lifts. Where all are told apart the increments add
+    up to that of the joint to the cent.
+    """
+    whole = decompose(one, pooled, controls, world) | {"part": "joint", "joint_guid": one.case.promotion_id}
+    made, known = [whole], whole["status"] != "not_estimable"
+    rises = [max(share.lift, 0.0) for share in one.shares] if known else []
+    left = round(whole["incremental_amount"] * 100) if known else 0
+    for number, (name, _, _) in enumerate(one.case.members, 1):
+        row = {"promotion_id": one.case.promotion_id, "row_no": number, "part": "member", "joint_guid": one.case.promotion_id}
+        row |= {"member_id": name, "status": "not_estimable", "reason": whole["reason"]}
+        share = next((s for s in one.shares if s.promotion_id == name), None)
+        if share is not None:
+            row |= {"alone_gmv_amount": _cents(share.alone), "shared_gmv_amount": _cents(share.shared)}
+        if known and (share is None or not share.is_known):
+            row["reason"] = "same_goods_and_days"
+        elif known and share is not None:
+            tier, gross = pooled.factor.get(one.tier, 1.2), whole["gross_lift_amount"]
+            leak = gross - whole["incremental_amount"]
+            part = max(share.lift, 0.0) / sum(rises) if sum(rises) > 0 else 1 / len(one.shares)
+            kept = float(np.clip(1 - leak / gross, 0, 1)) if gross > 0 else 1.0
+            error = (whole["incremental_high_amount"] - whole["incremental_low_amount"]) / (2 * 1.96 * tier)
+            own = np.sqrt(kept**2 * share.variance + part**2 * max(error**2 - kept**2 * one.variance, 0.0))
+            net = share.lift - part * leak
+            last = number == len(one.case.members) and all(s.is_known for s in one.shares)
+            net, left = (left / 100, 0) if last else (_cents(net), left - round(net * 100))
+            half, gross_half = 1.96 * tier * own, 1.96 * tier * np.sqrt(share.variance)
+            row |= {
+                "status": whole["status"],
+                "gross_lift_amount": _cents(share.lift),
+                "gross_low_amount": _cents(share.lift - gross_half),
+                "gross_high_amount": _cents(share.lift + gross_half),
+                "incremental_amount": net,
+                "incremental_low_amount": _cents(net - half),
+                "incremental_high_amount": _cents(net + half),
+                "verdict": _verdict(net - half, net + half),
+            }
+        made.append(row)
     return made
 
 
@@ -145,12 +196,9 @@ def decompose(one: Study, pooled: Pooled, controls: Controls, world: World) -> R
     if one.reason:
         return row
     tier = one.tier
-    row |= {
-        "placebo_count": pooled.count[tier],
-        "placebo_coverage_ratio": pooled.coverage[tier],
-        "interval_factor": pooled.factor[tier],
-    }
-    factor = 1.96 * pooled.factor[tier]
+    widened, coverage = pooled.factor.get(tier, 1.2), pooled.coverage.get(tier, 1.0)
+    row |= {"placebo_count": pooled.count.get(tier, 0), "placebo_coverage_ratio": coverage, "interval_factor": widened}
+    factor = 1.96 * widened
     effect = controls.event_effect(one.case)
     share = one.event_share
     competitor = one.natural * (1 - np.exp(-effect * share)) if share > 0 else 0.0
@@ -165,7 +213,7 @@ def decompose(one: Study, pooled: Pooled, controls: Controls, world: World) -> R
     kind = one.case.kind
     c, f = (slopes.get(kind, slopes[""]) for slopes in (pooled.cannibalised, pooled.pulled))
     a = pooled.delayed.get(kind, pooled.delayed[""])
-    if pooled.coverage[tier] < 0.85 or abs(pooled.bias["window"]) > 0.05:
+    if coverage < 0.85 or abs(pooled.bias["window"]) > 0.05:
         return row | {"status": "not_estimable", "reason": "placebo_failed"}
     if max(c.prior_weight, f.prior_weight) > 0.5 or max(c.error, f.error) > 0.15:
         return row | {"status": "not_estimable", "reason": "prior_driven"}
@@ -182,10 +230,14 @@ def decompose(one: Study, pooled: Pooled, controls: Controls, world: World) -> R
         "reason": "post_window_open" if open_after else None,
         "incremental_low_amount": _cents(low),
         "incremental_high_amount": _cents(high),
-        "verdict": "positive" if low > 0 else "negative" if high < 0 else "inconclusive",
+        "verdict": _verdict(low, high),
         "roi_ratio": round(net / cost, 6) if cost and cost > 0 else None,
         "direct_check_z": direct,
     }  # fmt: skip
+
+
+def _verdict(low: float, high: float) -> str:
+    return "positive" if low > 0 else "negative" if high < 0 else "inconclusive"
 
 
 def _net(one: Study, pooled: Pooled, c: Slope, f: Slope, a: Slope | None) -> tuple[float, float, float, float, float | None]:
@@ -254,6 +306,7 @@ def _daily(one: Study, world: World) -> list[Row]:
         {
             "promotion_id": one.case.promotion_id,
             "row_no": number + 1,
+            "part": "day",
             "day": world.day(int(day)),
             "observed_amount": _cents(seen[day]),
             "counterfactual_amount": _cents(one.expected[number]) if len(one.expected) else None,
@@ -268,6 +321,7 @@ def _empty(promotion_id: str, reason: str | None) -> Row:
     return {
         "promotion_id": promotion_id,
         "row_no": 0,
+        "part": "promotion",
         "status": "not_estimable",
         "reason": reason,
         "tier": "D",
@@ -299,6 +353,9 @@ def _schema() -> pa.Schema:
         "competitor_status",
         "verdict",
         "masked_reason",
+        "part",
+        "joint_guid",
+        "member_id",
     }
     whole = {"row_no": pa.int32(), "placebo_count": pa.int64(), "day": pa.date32()}
     return pa.schema([(name, pa.string() if name in texts else whole.get(name, pa.float64())) for name in COLUMNS])

@@ -2,6 +2,7 @@
 -- refresh: whole
 -- What each promotion really added: observed GMV = natural + repurchase + competitor + cannibalised + pulled forward + incremental,
 -- to the cent, with a 95 % interval; where the data cannot tell, the reason instead of a number.
+-- Overlapping promotions have a joint beside it: what they added together.
 SELECT
     promotion_id,
     status,
@@ -29,6 +30,7 @@ SELECT
     placebo_count,
     placebo_coverage_ratio,
     interval_factor,
-    direct_check_z
+    direct_check_z,
+    joint_guid
 FROM promotions.attribution_fits
-WHERE row_no = 0
+WHERE part = 'promotion'

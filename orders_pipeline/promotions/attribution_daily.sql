@@ -9,4 +9,4 @@ SELECT
     standard_error_amount,
     masked_reason
 FROM promotions.attribution_fits
-WHERE row_no > 0
+WHERE part = 'day'

@@ -9,8 +9,10 @@
 -- returns: gross_high_amount DECIMAL(18, 2), discount_cost_amount DECIMAL(18, 2), roi_ratio DOUBLE, pretrend_z DOUBLE,
 -- returns: placebo_count BIGINT, placebo_coverage_ratio DOUBLE, interval_factor DOUBLE, direct_check_z DOUBLE, day DATE,
 -- returns: observed_amount DECIMAL(18, 2), counterfactual_amount DECIMAL(18, 2), standard_error_amount DECIMAL(18, 2),
--- returns: masked_reason VARCHAR
--- The attribution of every promotion (row 0) and the days behind it (row 1 on): observed, expected without it, standard error.
+-- returns: masked_reason VARCHAR, part VARCHAR, joint_guid UUID, member_id VARCHAR, alone_gmv_amount DECIMAL(18, 2),
+-- returns: shared_gmv_amount DECIMAL(18, 2)
+-- The attribution of every promotion (row 0) and the days behind it (row 1 on): observed, expected without it, standard error. Then,
+-- under its guid, that of each joint of overlapping promotions (row 0) and of its members (row 1 on).
 SELECT
     promotion_id,
     role,

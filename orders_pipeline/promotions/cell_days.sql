@@ -2,6 +2,7 @@
 -- refresh: whole
 -- Sales per SKU, shop and day beside what disturbs them: which promotions reach the day as one of their own goods (from notice to
 -- aftermath) or of goods beside them, which run on it, and whether the SKU was out of stock. A day nothing disturbs is clean.
+-- The same once more by joint, where promotions that can only be looked at together count as one.
 WITH days AS (
     SELECT sold_on
     FROM promotions.sales_days
@@ -95,6 +96,10 @@ marked AS (
         m.shop_id,
         m.sku,
         m.sold_on,
+        min(coalesce(CAST(j.joint_guid AS VARCHAR), m.promotion_id)) AS first_joint_id,
+        max(coalesce(CAST(j.joint_guid AS VARCHAR), m.promotion_id)) AS last_joint_id,
+        min(CASE WHEN m.running_id IS NOT NULL THEN coalesce(CAST(j.joint_guid AS VARCHAR), m.running_id) END) AS first_running_joint_id,
+        max(CASE WHEN m.running_id IS NOT NULL THEN coalesce(CAST(j.joint_guid AS VARCHAR), m.running_id) END) AS last_running_joint_id,
         min(m.promotion_id) AS first_promotion_id,
         max(m.promotion_id) AS last_promotion_id,
         min(m.running_id) AS first_running_id,
@@ -102,6 +107,7 @@ marked AS (
         max(m.is_out) AS is_out
     FROM marks AS m
     INNER JOIN cells AS c ON m.channel = c.channel AND m.shop_id = c.shop_id AND m.sku = c.sku
+    LEFT JOIN promotions.joints AS j ON m.promotion_id = j.promotion_id
     WHERE m.sold_on >= c.first_on
     GROUP BY m.channel, m.shop_id, m.sku, m.sold_on
 )
@@ -120,6 +126,10 @@ SELECT
     m.last_promotion_id,
     m.first_running_id,
     m.last_running_id,
+    m.first_joint_id,
+    m.last_joint_id,
+    m.first_running_joint_id,
+    m.last_running_joint_id,
     coalesce(m.is_out, 0) = 1 AS is_out,
     m.sku IS NULL AS is_clean
 FROM promotions.sales_days AS s

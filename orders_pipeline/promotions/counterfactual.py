@@ -39,8 +39,11 @@ class Prediction:
         """Sum over a mask of its days, and the variance of that sum's error."""
         return float(self.value[days].sum()), float(self.covariance[np.ix_(days, days)].sum())
 
-    def covariance_of(self, left: np.ndarray, right: np.ndarray) -> float:
-        return float(self.covariance[np.ix_(left, right)].sum())
+    def share(self, weights: np.ndarray, phi: float) -> tuple[float, float]:
+        """The same for a share (0 to 1) of each day's base level: what the days have in common scales with it, the noise `phi` of
+        single sales with its root."""
+        latent = self.covariance - np.diag(phi * self.value)
+        return float(weights @ self.value), float(weights @ latent @ weights + phi * (weights @ self.value))
 
 
 class Counterfactual:

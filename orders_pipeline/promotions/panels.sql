@@ -3,43 +3,125 @@
 -- The small daily series behind the attribution. For each promotion (role): itself; its shops; its goods (target), those beside
 -- them in the same shops (substitute) and the same goods in other shops (peer), as base level from the day of their first sale
 -- (… base) and as sales per day with what other promotions and empty shelves disturb taken out (clean) and its base level (lost);
--- competitors' events. Without promotion: each category in each shop, the controls.
-WITH windows AS (
+-- competitors' events. Without promotion: each category in each shop, the controls. Promotions that overlap are there once more as
+-- one, their joint (`promotion_id` is its guid), with its members and, by who runs together, its goods' sales (segment).
+WITH costs AS (
     SELECT
         promotion_id,
+        sum(amount) AS discount_cost_amount
+    FROM orders.order_discounts
+    WHERE promotion_id IS NOT NULL AND funder = 'merchant'
+    GROUP BY promotion_id
+),
+
+scopes AS (
+    SELECT
+        c.promotion_id,
+        'promotion' AS role,
+        c.kind,
+        c.starts_on,
+        c.ends_on,
+        c.announced_on,
+        k.discount_cost_amount
+    FROM promotions.calendars AS c
+    LEFT JOIN costs AS k ON c.promotion_id = k.promotion_id
+
+    UNION ALL
+
+    SELECT
+        CAST(j.joint_guid AS VARCHAR) AS promotion_id,
+        'joint' AS role,
+        CASE WHEN min(c.kind) = max(c.kind) THEN min(c.kind) END AS kind,
+        min(c.starts_on) AS starts_on,
+        max(c.ends_on) AS ends_on,
+        min(c.announced_on) AS announced_on,
+        sum(k.discount_cost_amount) AS discount_cost_amount
+    FROM promotions.joints AS j
+    INNER JOIN promotions.calendars AS c ON j.promotion_id = c.promotion_id
+    LEFT JOIN costs AS k ON j.promotion_id = k.promotion_id
+    GROUP BY j.joint_guid
+),
+
+windows AS (
+    SELECT
+        promotion_id,
+        role = 'joint' AS is_joint,
         add_days(starts_on, -threshold('promotion_history_days')) AS from_on,
         add_days(ends_on, threshold('promotion_aftermath_days') + threshold('promotion_later_days')) AS until_on
-    FROM promotions.calendars
+    FROM scopes
+),
+
+targets AS (
+    SELECT promotion_id, channel, shop_id, sku, category
+    FROM promotions.targets
+
+    UNION ALL
+
+    SELECT CAST(j.joint_guid AS VARCHAR) AS promotion_id, t.channel, t.shop_id, t.sku, max(t.category) AS category
+    FROM promotions.targets AS t
+    INNER JOIN promotions.joints AS j ON t.promotion_id = j.promotion_id
+    GROUP BY j.joint_guid, t.channel, t.shop_id, t.sku
+),
+
+runs AS (
+    SELECT
+        CAST(j.joint_guid AS VARCHAR) AS promotion_id,
+        t.channel,
+        t.shop_id,
+        t.sku,
+        d.sold_on,
+        string_agg(CAST(j.member_no AS VARCHAR), ',' ORDER BY j.member_no) AS members
+    FROM promotions.joints AS j
+    INNER JOIN promotions.calendars AS c ON j.promotion_id = c.promotion_id
+    INNER JOIN promotions.targets AS t ON j.promotion_id = t.promotion_id
+    INNER JOIN promotions.cell_days AS d
+        ON t.channel = d.channel AND t.shop_id = d.shop_id AND t.sku = d.sku AND d.sold_on BETWEEN c.starts_on AND c.ends_on
+    GROUP BY j.joint_guid, t.channel, t.shop_id, t.sku, d.sold_on
+),
+
+segments AS (
+    SELECT
+        r.promotion_id,
+        r.members AS category,
+        r.sold_on AS day_on,
+        sum(d.observed_amount) AS observed_amount,
+        sum(d.list_amount) AS list_amount,
+        sum(c.base_amount) AS base_amount
+    FROM runs AS r
+    INNER JOIN promotions.cells AS c ON r.channel = c.channel AND r.shop_id = c.shop_id AND r.sku = c.sku
+    INNER JOIN promotions.cell_days AS d
+        ON r.channel = d.channel AND r.shop_id = d.shop_id AND r.sku = d.sku AND r.sold_on = d.sold_on
+    GROUP BY r.promotion_id, r.members, r.sold_on
 ),
 
 shops AS (
     SELECT promotion_id, channel, shop_id
-    FROM promotions.targets
+    FROM targets
     GROUP BY promotion_id, channel, shop_id
 ),
 
 goods AS (
     SELECT promotion_id, sku
-    FROM promotions.targets
+    FROM targets
     GROUP BY promotion_id, sku
 ),
 
 kinds AS (
     SELECT promotion_id, channel, shop_id, category
-    FROM promotions.targets
+    FROM targets
     GROUP BY promotion_id, channel, shop_id, category
 ),
 
 members AS (
     SELECT promotion_id, 'target' AS role, channel, shop_id, sku
-    FROM promotions.targets
+    FROM targets
 
     UNION ALL
 
     SELECT k.promotion_id, 'substitute' AS role, c.channel, c.shop_id, c.sku
     FROM kinds AS k
     INNER JOIN promotions.cells AS c ON k.channel = c.channel AND k.shop_id = c.shop_id AND k.category = c.category
-    LEFT JOIN promotions.targets AS t
+    LEFT JOIN targets AS t
         ON k.promotion_id = t.promotion_id AND c.channel = t.channel AND c.shop_id = t.shop_id AND c.sku = t.sku
     WHERE t.sku IS NULL
 
@@ -65,10 +147,10 @@ joined AS (
         d.identified_amount,
         d.is_out,
         d.is_out
-        OR coalesce(d.first_promotion_id <> m.promotion_id, FALSE)
-        OR coalesce(d.last_promotion_id <> m.promotion_id, FALSE) AS is_disturbed,
-        coalesce(d.first_running_id <> m.promotion_id, FALSE)
-        OR coalesce(d.last_running_id <> m.promotion_id, FALSE) AS is_shared
+        OR coalesce(CASE WHEN w.is_joint THEN d.first_joint_id ELSE d.first_promotion_id END <> m.promotion_id, FALSE)
+        OR coalesce(CASE WHEN w.is_joint THEN d.last_joint_id ELSE d.last_promotion_id END <> m.promotion_id, FALSE) AS is_disturbed,
+        coalesce(CASE WHEN w.is_joint THEN d.first_running_joint_id ELSE d.first_running_id END <> m.promotion_id, FALSE)
+        OR coalesce(CASE WHEN w.is_joint THEN d.last_running_joint_id ELSE d.last_running_id END <> m.promotion_id, FALSE) AS is_shared
     FROM members AS m
     INNER JOIN windows AS w ON m.promotion_id = w.promotion_id
     INNER JOIN promotions.cells AS c ON m.channel = c.channel AND m.shop_id = c.shop_id AND m.sku = c.sku
@@ -175,15 +257,6 @@ event_places AS (
     WHERE e.category IS NULL AND e.sku IS NULL AND coalesce(e.shop_id, p.shop_id) = p.shop_id
 ),
 
-costs AS (
-    SELECT
-        promotion_id,
-        sum(amount) AS discount_cost_amount
-    FROM orders.order_discounts
-    WHERE promotion_id IS NOT NULL AND funder = 'merchant'
-    GROUP BY promotion_id
-),
-
 extent AS (
     SELECT
         min(sold_on) AS first_on,
@@ -193,16 +266,40 @@ extent AS (
 
 stacked AS (
     SELECT
-        c.promotion_id, 'promotion' AS role, CAST(NULL AS VARCHAR) AS channel, CAST(NULL AS VARCHAR) AS shop_id,
-        c.kind AS category, c.starts_on AS day_on, c.ends_on AS until_on, c.announced_on AS other_on,
-        CAST(NULL AS DECIMAL(18, 3)) AS sold_qty, k.discount_cost_amount AS observed_amount,
-        CAST(NULL AS DECIMAL(18, 2)) AS list_amount, CAST(NULL AS DECIMAL(18, 2)) AS clean_amount,
-        CAST(NULL AS DECIMAL(18, 2)) AS clean_observed_amount, CAST(NULL AS DECIMAL(18, 2)) AS existing_amount,
-        CAST(NULL AS DECIMAL(18, 2)) AS identified_amount, CAST(NULL AS DECIMAL(18, 6)) AS lost_amount,
-        CAST(NULL AS DECIMAL(18, 6)) AS shared_amount, CAST(NULL AS DECIMAL(18, 6)) AS out_amount,
-        CAST(NULL AS DECIMAL(18, 6)) AS base_amount
-    FROM promotions.calendars AS c
-    LEFT JOIN costs AS k ON c.promotion_id = k.promotion_id
+        promotion_id, role, CAST(NULL AS VARCHAR) AS channel, CAST(NULL AS VARCHAR) AS shop_id, kind AS category,
+        starts_on AS day_on, ends_on AS until_on, announced_on AS other_on, CAST(NULL AS DECIMAL(18, 3)) AS sold_qty,
+        discount_cost_amount AS observed_amount, CAST(NULL AS DECIMAL(18, 2)) AS list_amount,
+        CAST(NULL AS DECIMAL(18, 2)) AS clean_amount, CAST(NULL AS DECIMAL(18, 2)) AS clean_observed_amount,
+        CAST(NULL AS DECIMAL(18, 2)) AS existing_amount, CAST(NULL AS DECIMAL(18, 2)) AS identified_amount,
+        CAST(NULL AS DECIMAL(18, 6)) AS lost_amount, CAST(NULL AS DECIMAL(18, 6)) AS shared_amount,
+        CAST(NULL AS DECIMAL(18, 6)) AS out_amount, CAST(NULL AS DECIMAL(18, 6)) AS base_amount
+    FROM scopes
+
+    UNION ALL
+
+    SELECT
+        CAST(j.joint_guid AS VARCHAR) AS promotion_id, 'member' AS role, CAST(NULL AS VARCHAR) AS channel,
+        CAST(NULL AS VARCHAR) AS shop_id, j.promotion_id AS category, c.starts_on AS day_on, c.ends_on AS until_on,
+        CAST(NULL AS DATE) AS other_on, CAST(j.member_no AS DECIMAL(18, 3)) AS sold_qty,
+        CAST(NULL AS DECIMAL(18, 2)) AS observed_amount, CAST(NULL AS DECIMAL(18, 2)) AS list_amount,
+        CAST(NULL AS DECIMAL(18, 2)) AS clean_amount, CAST(NULL AS DECIMAL(18, 2)) AS clean_observed_amount,
+        CAST(NULL AS DECIMAL(18, 2)) AS existing_amount, CAST(NULL AS DECIMAL(18, 2)) AS identified_amount,
+        CAST(NULL AS DECIMAL(18, 6)) AS lost_amount, CAST(NULL AS DECIMAL(18, 6)) AS shared_amount,
+        CAST(NULL AS DECIMAL(18, 6)) AS out_amount, CAST(NULL AS DECIMAL(18, 6)) AS base_amount
+    FROM promotions.joints AS j
+    INNER JOIN promotions.calendars AS c ON j.promotion_id = c.promotion_id
+
+    UNION ALL
+
+    SELECT
+        promotion_id, 'segment' AS role, CAST(NULL AS VARCHAR) AS channel, CAST(NULL AS VARCHAR) AS shop_id,
+        category, day_on, CAST(NULL AS DATE) AS until_on, CAST(NULL AS DATE) AS other_on,
+        CAST(NULL AS DECIMAL(18, 3)) AS sold_qty, observed_amount, list_amount,
+        CAST(NULL AS DECIMAL(18, 2)) AS clean_amount, CAST(NULL AS DECIMAL(18, 2)) AS clean_observed_amount,
+        CAST(NULL AS DECIMAL(18, 2)) AS existing_amount, CAST(NULL AS DECIMAL(18, 2)) AS identified_amount,
+        CAST(NULL AS DECIMAL(18, 6)) AS lost_amount, CAST(NULL AS DECIMAL(18, 6)) AS shared_amount,
+        CAST(NULL AS DECIMAL(18, 6)) AS out_amount, base_amount
+    FROM segments
 
     UNION ALL
 

@@ -39,8 +39,21 @@ class Role:
 
 
 @dataclass
+class Segment:
+    """Per day, what the goods sold on which the same promotions ran, at what was paid and at list price, and their base level."""
+
+    observed: np.ndarray
+    listed: np.ndarray
+    base: np.ndarray
+
+
+@dataclass
 class Case:
-    """One promotion: its days (indices, both inclusive; may lie outside the data), goods, shops and categories."""
+    """One promotion: its days (indices, both inclusive; may lie outside the data), goods, shops and categories.
+
+    A joint stands for promotions that overlap. It has them as members (id, first and last day), and segments by the numbers of
+    those that ran together; its `promotion_id` is its guid.
+    """
 
     promotion_id: str
     kind: str
@@ -52,6 +65,18 @@ class Case:
     currencies: set[str]
     shops: list[int] = field(default_factory=list)
     categories: set[int] = field(default_factory=set)
+    members: list[tuple[str, int, int]] = field(default_factory=list)
+    segments: dict[tuple[int, ...], Segment] = field(default_factory=dict)
+
+    def running(self, days: int) -> Segment:
+        """The goods on their days under promotion: all of a promotion's, those of its segments for a joint."""
+        if self.segments:
+            parts = self.segments.values()
+            return Segment(sum(p.observed for p in parts), sum(p.listed for p in parts), sum(p.base for p in parts))
+        inside = np.zeros(days)
+        inside[max(self.start, 0) : self.end + 1] = 1.0
+        role = self.roles["target"]
+        return Segment(role.sums["observed_amount"] * inside, role.sums["list_amount"] * inside, role.base * inside)
 
 
 @dataclass
@@ -114,10 +139,11 @@ def read(rows: pa.Table) -> World:
     )
     by_promotion = {
         role: dict(tuple(by_role[role].groupby("promotion_id")))
-        for role in ("target", "substitute", "peer", "target base", "substitute base", "peer base", "shop")
+        for role in ("target", "substitute", "peer", "target base", "substitute base", "peer base", "shop", "member", "segment")
         if role in by_role
     }
-    for row in by_role.get("promotion", table.iloc[:0]).sort_values("promotion_id").itertuples():
+    looked_at = pd.concat([by_role.get(role, table.iloc[:0]).sort_values("promotion_id") for role in ("promotion", "joint")])
+    for row in looked_at.itertuples():
         start, end = (pd.Timestamp(row.day_on) - first).days, (pd.Timestamp(row.until_on) - first).days
         told = not pd.isna(row.other_on) and pd.Timestamp(row.other_on) < pd.Timestamp(row.day_on)
         own = {role: frames.get(row.promotion_id) for role, frames in by_promotion.items()}
@@ -142,6 +168,11 @@ def read(rows: pa.Table) -> World:
             frame = own["shop"]
             case.shops = sorted(set(_positions(shops, frame["channel"], frame["shop_id"]).tolist()))
             case.categories = set(_positions(categories, frame["category"]).tolist())
+        if own.get("member") is not None:
+            frame = own["member"].sort_values("sold_qty")
+            case.members = list(zip(frame["category"], index(frame["day_on"]), index(frame["until_on"]), strict=True))
+        if own.get("segment") is not None:
+            case.segments = _segments(own["segment"], days, index)
         world.cases.append(case)
     return world
 
@@ -159,6 +190,16 @@ def _role(frame: pd.DataFrame | None, base_frame: pd.DataFrame, days: int, start
     young = np.zeros(days)
     np.add.at(young, born, base_frame["base_amount"].to_numpy(float))
     return Role(sums=sums, base=base.cumsum(), unit_price=value / units if units > 0 else 0.0, young_base=young)
+
+
+def _segments(frame: pd.DataFrame, days: int, index: Any) -> dict[tuple[int, ...], Segment]:
+    made = {}
+    for members, rows in frame.groupby("category"):
+        at, segment = index(rows["day_on"]), Segment(np.zeros(days), np.zeros(days), np.zeros(days))
+        for name, column in (("observed_amount", "observed"), ("list_amount", "listed"), ("base_amount", "base")):
+            np.add.at(getattr(segment, column), at, rows[name].to_numpy(float))
+        made[tuple(int(number) for number in members.split(","))] = segment
+    return {key: made[key] for key in sorted(made)}
 
 
 def _codes(*columns: pd.Series) -> dict[tuple, int]:

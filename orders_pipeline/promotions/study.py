@@ -9,6 +9,7 @@ import numpy as np
 from orders_pipeline.promotions.counterfactual import Counterfactual, Prediction
 from orders_pipeline.promotions.regressors import Controls
 from orders_pipeline.promotions.series import Case, Role, World
+from orders_pipeline.promotions.sharing import Share, shares
 
 MAX_DAYS, MIN_CLEAN_DAYS, MIN_UNITS, PLACEBOS = 60, 28, 20, 6
 #: Share of the base level of the goods that may be disturbed before a promotion is refused.
@@ -33,6 +34,7 @@ class Study:
     observed: float = 0.0
     listed: float = 0.0
     reason: str | None = None
+    is_overlapped: bool = False
     warnings: list[str] = field(default_factory=list)
     tier: str = "D"
     natural: float = 0.0
@@ -50,6 +52,7 @@ class Study:
     expected: np.ndarray = field(default_factory=lambda: np.zeros(0))
     errors: np.ndarray = field(default_factory=lambda: np.zeros(0))
     masked: list[str | None] = field(default_factory=list)
+    shares: list[Share] = field(default_factory=list)
 
     @property
     def lift(self) -> float:
@@ -57,18 +60,20 @@ class Study:
 
 
 def look(world: World, controls: Controls, case: Case) -> Study:
-    """The study of one promotion. Its `reason` says why nothing can be estimated, in the order in which a person would look."""
+    """The study of one promotion or joint. Its `reason` is the first that a person would find for estimating nothing."""
     study = Study(case)
     target = case.roles.get("target")
     first, last = max(case.start, 0), min(case.end, world.days - 1)
     window = np.zeros(world.days, bool)
     window[first : last + 1] = True
+    running = np.zeros(world.days)
     if target is not None:
-        study.observed = round(float(target.sums["observed_amount"][window].sum()), 2)
-        study.listed = float(target.sums["list_amount"][window].sum())
+        run = case.running(world.days)
+        study.observed, study.listed, running = round(float(run.observed.sum()), 2), float(run.listed.sum()), run.base
+        study.is_overlapped = bool(target.sums["shared_amount"][window].sum() > MAX_SHARE * running.sum())
         study.days = np.arange(max(case.start - 28, 0), min(case.end + world.aftermath + 1, world.days))
         study.masked = _masks(case, target, study.days)
-    study.reason = _refusal(world, case, target, window, study.observed)
+    study.reason = _refusal(world, case, target, running, study)
     if study.reason or target is None:
         return study
     study.tier = "B" if len(case.shops) < world.base.shape[1] else "C"
@@ -87,8 +92,8 @@ def look(world: World, controls: Controls, case: Case) -> Study:
     )
     days = study.days
     full = model.predict(days, target.base[days])
-    inside, after = window[days], days > case.end
-    study.natural, study.variance = full.total(inside)
+    inside, after = running[days] / np.maximum(target.base[days], 1e-9), days > case.end
+    study.natural, study.variance = full.share(inside, model.phi)
     if study.natural / max(study.price, 1e-9) < MIN_UNITS:
         study.reason = "too_few_units"
     elif np.sqrt(study.variance) > 0.5 * study.natural:
@@ -102,18 +107,23 @@ def look(world: World, controls: Controls, case: Case) -> Study:
         study.before = _leak(target, days, before & clean[days], before, inside, full, model, 1)
     study.existing_share = _existing(target, clean & ~own, case)
     study.event_share = _mean_share(controls.event_share(case), full.value, days, inside)
+    if case.members:
+        study.shares = shares(case, target, model, days, full)
     study.pretrend_z = _pretrend(model, case.start)
     if study.pretrend_z is not None and abs(study.pretrend_z) > 3:
         study.warnings.append("pretrend")
+    if target.sums["shared_amount"][window].sum() > 0:
+        study.warnings.append("partly_overlapping")
     beside = case.roles.get("substitute")
     second = None
     if beside is not None:
         second = _substitutes(world, controls, case, study, beside, near, window)
-    study.placebos = _placebos(model, second, case.end - case.start + 1, world.aftermath)
+    if not case.members:
+        study.placebos = _placebos(model, second, case.end - case.start + 1, world.aftermath)
     return study
 
 
-def _refusal(world: World, case: Case, target: Role | None, window: np.ndarray, observed: float) -> str | None:
+def _refusal(world: World, case: Case, target: Role | None, running: np.ndarray, study: Study) -> str | None:
     if target is None:
         return "no_target_goods"
     if case.end >= min(world.today, world.days):
@@ -122,12 +132,12 @@ def _refusal(world: World, case: Case, target: Role | None, window: np.ndarray, 
         return "several_currencies"
     if case.end - case.start + 1 > MAX_DAYS:
         return "promotion_too_long"
-    base = target.base[window].sum()
+    base, window = running.sum(), slice(max(case.start, 0), case.end + 1)
     if _young(target, case.start) > MAX_SHARE:
         return "insufficient_clean_history"
-    if base <= 0 or observed <= 0:
+    if base <= 0 or study.observed <= 0:
         return "too_few_units"
-    if target.sums["shared_amount"][window].sum() > MAX_SHARE * base:
+    if study.is_overlapped:
         return "overlapping_promotion"
     if target.sums["out_amount"][window].sum() > MAX_SHARE * base:
         return "stockout"
@@ -178,7 +188,7 @@ def _leak(
     weights = np.where(clean, share, 0.0)
     latent = full.covariance - np.diag(model.phi * full.value)
     variance = weights @ latent @ weights + model.phi * value[clean].sum()
-    covariance = -(inside.astype(float) @ full.covariance @ weights)
+    covariance = -(inside @ full.covariance @ weights)
     return float(missing * scale), float(variance * scale**2), float(covariance * scale)
 
 
@@ -194,8 +204,8 @@ def _existing(target: Role, clean: np.ndarray, case: Case) -> float | None:
 
 
 def _mean_share(share: np.ndarray, value: np.ndarray, days: np.ndarray, inside: np.ndarray) -> float:
-    total = value[inside].sum()
-    return float((share[days][inside] * value[inside]).sum() / total) if total > 0 else 0.0
+    total = (value * inside).sum()
+    return float((share[days] * value * inside).sum() / total) if total > 0 else 0.0
 
 
 def _pretrend(model: Counterfactual, start: int) -> float | None:
@@ -219,7 +229,7 @@ def _substitutes(
     model = Counterfactual(beside.sums["clean_amount"], beside.clean_base, design, training, beside.unit_price)
     days = np.flatnonzero(window)
     full = model.predict(days, beside.base[days])
-    leak = _leak(beside, days, used[days], np.ones(len(days), bool), np.zeros(len(days), bool), full, model, 1)
+    leak = _leak(beside, days, used[days], np.ones(len(days), bool), np.zeros(len(days)), full, model, 1)
     if leak is not None:
         study.substitute, study.substitute_price = leak[:2], beside.unit_price
     return model

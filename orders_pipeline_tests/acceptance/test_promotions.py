@@ -177,3 +177,15 @@ def test_a_second_run_changes_nothing(home: Home, tmp_path: Path) -> None:
     before = support.query(home, "SELECT * FROM promotions.attribution ORDER BY promotion_id")
     support.run(home, f"{FIRST + timedelta(days=DAYS)}T12:00:00+08:00", full=True)
     assert support.query(home, "SELECT * FROM promotions.attribution ORDER BY promotion_id") == before
+
+
+def test_overlapping_promotions_are_told_together_and_apart_where_each_ran_alone(home: Home, rows: dict) -> None:
+    (joint,) = support.records(home, "SELECT * FROM promotions.joint_attribution")
+    assert joint["promotion_ids"] == "overlapped + overlapping" and joint["status"] == "estimated"
+    assert {name for name, row in rows.items() if row["joint_guid"]} == {"overlapped", "overlapping"}
+    once = int(sales()[9, :2, 70:81].sum()) * PRICE
+    assert joint["observed_gmv_amount"] == once
+    shares = support.records(home, "SELECT * FROM promotions.joint_shares ORDER BY promotion_id")
+    assert [row["promotion_id"] for row in shares] == ["overlapped", "overlapping"]
+    assert sum(row["alone_gmv_amount"] for row in shares) + shares[0]["shared_gmv_amount"] == once
+    assert sum(row["incremental_amount"] for row in shares) == joint["incremental_amount"]
