@@ -34,6 +34,7 @@ from orders_pipeline.ingest.reference import (
     create_health_tables,
     create_revenue_tables,
     create_stage_tables,
+    create_unit_tables,
 )
 from orders_pipeline.ingest.release import read_again
 from orders_pipeline.ingest.touched import touch, touch_ledger
@@ -311,6 +312,7 @@ def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: D
     )
     create_stage_tables(connection, settings)
     create_customer_tables(connection, dictionary, settings)
+    create_unit_tables(connection, dictionary)
     create_health_tables(connection, dictionary, settings)
 
 

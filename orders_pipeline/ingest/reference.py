@@ -94,6 +94,13 @@ def create_revenue_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dic
     connection.execute("DROP TABLE revenue_now")
 
 
+def create_unit_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> None:
+    """ref.piece_words: the words of a stock file that mean the single piece, in capitals."""
+    words = sorted({word.upper() for word in dictionary.aliases("count_unit")})
+    connection.execute("CREATE OR REPLACE TABLE ref.piece_words (word VARCHAR)")
+    connection.execute(f"INSERT INTO ref.piece_words VALUES {', '.join(['(?)'] * len(words))}", words)
+
+
 def create_customer_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, settings: Settings) -> None:
     """What the room `customers` reads of the dictionary: definitions of tags, RFM scores, and words that tell who cancelled."""
     words = [

@@ -1,7 +1,7 @@
 -- grain: order_guid, line_no, sku
 -- refresh: order by order_guid
 -- touches: sku by sku_guid
--- lookup: inventory.kit_components, orders.order_ids, raw.inventory_movements
+-- lookup: inventory.kit_components, orders.order_ids, inventory.movement_rows
 -- changes at: next_change_at
 -- What open order lines still need, bundles as their components: ordered less cancelled less issued, from the documents every time.
 -- Paid lines reserve; unpaid ones hold for a while after the order was created.
@@ -65,13 +65,9 @@ sales AS (
         n.order_guid,
         m.sku,
         m.quantity,
-        m.occurred_at,
-        row_number() OVER (
-            PARTITION BY n.order_guid, m.sku, m.warehouse_id, m.movement_id
-            ORDER BY m.exported_at DESC NULLS LAST, m.file_id DESC NULLS LAST, m.row_number DESC NULLS LAST
-        ) AS newest_first
+        m.occurred_at
     FROM own_numbers AS n
-    INNER JOIN raw.inventory_movements AS m ON n.id_value = m.reference_id
+    INNER JOIN inventory.movement_rows AS m ON n.id_value = m.reference_id
     WHERE m.kind = 'sale'
 ),
 
@@ -82,7 +78,6 @@ sold AS (
         CAST(-sum(CASE WHEN occurred_at <= as_of() THEN quantity ELSE 0 END) AS DECIMAL(24, 6)) AS issued_qty,
         min(CASE WHEN occurred_at > as_of() THEN occurred_at END) AS next_issue_at
     FROM sales
-    WHERE newest_first = 1
     GROUP BY order_guid, sku
 ),
 

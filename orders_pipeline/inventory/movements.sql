@@ -5,28 +5,8 @@
 -- What moved after the last stock figure of its SKU and warehouse, each movement once, with its effect on on-hand stock and on the
 -- states within it. Effects never depend on the order of arrival, and not on stock figures in between. An outbound line counts
 -- where the movement file has no sale for it: of one issue the warehouse's own ledger has the word.
-WITH ranked AS (
-    SELECT
-        sku_guid,
-        owner,
-        sku,
-        warehouse_id,
-        movement_id,
-        kind,
-        quantity,
-        occurred_at,
-        reference_id,
-        file_id,
-        row_number,
-        row_number() OVER (
-            PARTITION BY sku_guid, warehouse_id, movement_id
-            ORDER BY exported_at DESC NULLS LAST, file_id DESC NULLS LAST, row_number DESC NULLS LAST
-        ) AS newest_first
-    FROM raw.inventory_movements
-),
-
 -- Whose goods they are where a row does not say: the merchant's own, or the one owner the stock figures name.
-owners AS (
+WITH owners AS (
     SELECT
         sku_guid,
         warehouse_id,
@@ -48,9 +28,8 @@ booked AS (
         r.reference_id,
         r.file_id,
         r.row_number
-    FROM ranked AS r
+    FROM inventory.movement_rows AS r
     LEFT JOIN owners AS o ON r.sku_guid = o.sku_guid AND r.warehouse_id = o.warehouse_id
-    WHERE r.newest_first = 1
 ),
 
 -- Goods that came back wait for inspection; what is restocked, found damaged or written off is taken from them first, in the

@@ -164,14 +164,9 @@ sent_away AS (
         s.sku_guid,
         -sum(m.quantity) AS quantity
     FROM short_orders AS s
-    INNER JOIN (
-        SELECT sku_guid, warehouse_id, movement_id, min(quantity) AS quantity, min(occurred_at) AS occurred_at
-        FROM raw.inventory_movements
-        WHERE kind = 'transfer_out'
-        GROUP BY sku_guid, warehouse_id, movement_id
-    ) AS m
+    INNER JOIN inventory.movement_rows AS m
         ON s.sku_guid = m.sku_guid AND m.occurred_at > s.since_at AND m.occurred_at <= s.accepted_at
-    WHERE s.warehouse_id = 'unassigned' OR s.warehouse_id = m.warehouse_id
+    WHERE m.kind = 'transfer_out' AND (s.warehouse_id = 'unassigned' OR s.warehouse_id = m.warehouse_id)
     GROUP BY s.order_guid, s.sku_guid
 ),
 

@@ -25,12 +25,8 @@ moves AS (
         sku_guid,
         warehouse_id,
         -quantity AS quantity,
-        occurred_at,
-        row_number() OVER (
-            PARTITION BY sku_guid, warehouse_id, movement_id
-            ORDER BY exported_at DESC NULLS LAST, file_id DESC NULLS LAST, row_number DESC NULLS LAST
-        ) AS newest_first
-    FROM raw.inventory_movements
+        occurred_at
+    FROM inventory.movement_rows
     WHERE kind = 'sale'
 ),
 
@@ -65,7 +61,7 @@ issues AS (
         CAST(0 AS DECIMAL(18, 3)) AS document_qty,
         quantity AS movement_qty
     FROM moves
-    WHERE newest_first = 1 AND occurred_at <= as_of()
+    WHERE occurred_at <= as_of()
 ),
 
 -- Documents and movements tell of the same goods: the one that knows of more counts, day by day.

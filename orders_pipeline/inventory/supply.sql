@@ -40,7 +40,7 @@ numbered AS (
         b.source_warehouse_id,
         b.kind,
         b.status,
-        b.quantity,
+        CAST(CASE WHEN b.quantity_unit IS NULL THEN b.quantity ELSE b.quantity * u.base_qty END AS DECIMAL(18, 3)) AS quantity,
         b.expected_at,
         coalesce(n.timezone, d.timezone) AS timezone,
         b.file_id,
@@ -49,6 +49,7 @@ numbered AS (
     INNER JOIN raw.inbound AS b
         ON f.sku_guid = b.sku_guid AND f.inbound_id = b.inbound_id AND f.file_id = b.file_id AND f.newest_first = 1
     LEFT JOIN owners AS o ON b.sku_guid = o.sku_guid AND b.warehouse_id = o.warehouse_id
+    LEFT JOIN inventory.stock_units AS u ON b.sku_guid = u.sku_guid AND b.quantity_unit = u.unit
     LEFT JOIN inventory.nodes AS n ON b.warehouse_id = n.warehouse_id
     CROSS JOIN ref.channels AS d
     WHERE d.channel = 'default'
@@ -62,12 +63,8 @@ arrivals AS (
         m.reference_id,
         m.kind,
         m.quantity,
-        m.occurred_at,
-        row_number() OVER (
-            PARTITION BY m.sku_guid, m.warehouse_id, m.movement_id
-            ORDER BY m.exported_at DESC NULLS LAST, m.file_id DESC NULLS LAST, m.row_number DESC NULLS LAST
-        ) AS newest_first
-    FROM raw.inventory_movements AS m
+        m.occurred_at
+    FROM inventory.movement_rows AS m
     INNER JOIN files AS f ON m.sku_guid = f.sku_guid AND m.reference_id = f.inbound_id AND f.newest_first = 1
     WHERE m.kind IN ('receipt', 'transfer_in', 'transfer_out')
 ),
@@ -81,7 +78,6 @@ booked AS (
         sum(CASE WHEN kind = 'transfer_out' AND occurred_at <= as_of() THEN -quantity ELSE 0 END) AS sent_qty,
         min(CASE WHEN occurred_at > as_of() THEN occurred_at END) AS next_change_at
     FROM arrivals
-    WHERE newest_first = 1
     GROUP BY sku_guid, warehouse_id, reference_id
 ),
 

@@ -19,7 +19,7 @@ import duckdb
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.models import WHOLE, Model
 from orders_pipeline.kernel.settings import Settings
-from orders_pipeline.kernel.statements import statement, touched_name, touching
+from orders_pipeline.kernel.statements import shows_the_clock, statement, touched_name, touching
 from orders_pipeline.kernel.through import mark_of, select_made, select_of
 from orders_pipeline.kernel.warehouse import columns_of, every_column, tables_there, transaction
 
@@ -131,7 +131,10 @@ class Refresher:
         if model.refresh == WHOLE:
             # A table refreshed whole that looks at the clock (`changes at: always`) ages with every new as_of.
             aged = model.clock is not None and as_of != self.as_of
-            return self._whole(model, is_stale=False) if aged or self._inputs_changed(model, batch) else self._current(model)
+            if aged or self._inputs_changed(model, batch):
+                # A table that shows the time is another one: comparing it with what is there would be the dearest part.
+                return self._whole(model, is_stale=aged and shows_the_clock(model.sql))
+            return self._current(model)
         self._touch_by_clock(model, as_of)
         self._spread(model, batch)
         keys = self._one("SELECT count(DISTINCT key) FROM kernel.touched WHERE kind = ? AND batch > ?", [model.refresh, batch])

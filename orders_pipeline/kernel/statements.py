@@ -57,6 +57,13 @@ def touching(model: Model, as_of: datetime, thresholds: Thresholds) -> tuple[str
     return _at(as_of, ("touch", model.touch_sql, _values(thresholds)), make, model.touch_sql), kinds
 
 
+@lru_cache(maxsize=1024)
+def shows_the_clock(sql: str) -> bool:
+    """Whether one of a SELECT's columns is `as_of()` itself: its rows are others at every time."""
+    columns = (column.unalias() for column in parse(sql).selects)
+    return any(isinstance(column, exp.Anonymous) and column.name.lower() == "as_of" for column in columns)
+
+
 def touched_name(kind: str) -> str:
     """The temporary table that holds the touched keys of a kind."""
     if kind == WHOLE:

@@ -228,6 +228,10 @@ def synonym_rows(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+#: What a stock file says it counts in: the base unit, cases of which a list may say more, and what nobody knows.
+units = st.sampled_from([None, None, None, "件", "箱", "托"])
+
+
 @st.composite
 def snapshot_rows(draw: st.DrawFn) -> dict[str, Any]:
     return {
@@ -239,6 +243,7 @@ def snapshot_rows(draw: st.DrawFn) -> dict[str, Any]:
         "damaged_qty": draw(maybe(st.integers(0, 2))),
         "safety_stock_qty": draw(st.sampled_from([None, 0, 3, -2])),
         "owner": draw(st.sampled_from([None, None, "vendor"])),
+        "quantity_unit": draw(units),
     }
 
 
@@ -254,7 +259,12 @@ def movement_rows(draw: st.DrawFn) -> dict[str, Any]:
         "quantity": (-1 if minus else 1) * draw(st.integers(1, 4)),
         "occurred_at": at(draw(hours)),
         "reference_id": draw(st.sampled_from([None, "A1", "A2", "O1", "P1"])),
+        "quantity_unit": draw(units),
     }
+
+
+def unit_rows() -> st.SearchStrategy:
+    return st.fixed_dictionaries({"sku": skus, "unit": st.just("箱"), "base_qty": st.integers(2, 3)})
 
 
 @st.composite
@@ -366,6 +376,7 @@ ENTITIES = {
     "promotions": (promotion_rows(), 1, None),
     "inventory_snapshots": (snapshot_rows(), 5, "on_hand_qty"),
     "inventory_movements": (movement_rows(), 8, "quantity"),
+    "product_units": (unit_rows(), 2, "base_qty"),
     "inbound": (inbound_rows(), 3, "quantity"),
     "holds": (hold_rows(), 3, "quantity"),
     "kits": (kit_rows(), 2, None),

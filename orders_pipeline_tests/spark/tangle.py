@@ -202,15 +202,18 @@ class Tangle:
             "inventory_snapshots": [
                 {**goods(), "counted_at": self.at(), "on_hand_qty": self.pick([0, 5, 40, "-1.5"]), "location_id": self.maybe("B1", 0.3),
                  "quality_control_qty": self.pick([None, 1]), "damaged_qty": self.pick([None, 2]),
-                 "safety_stock_qty": self.pick([None, 3, -1])}
+                 "safety_stock_qty": self.pick([None, 3, -1]), "quantity_unit": self.pick([None, None, "件", "箱", "托"])}
                 for _ in range(40)
             ],
             "inventory_movements": [
                 {**goods(), "movement_id": self.number("M", 150), "kind": (kind := self.pick(kinds)), "occurred_at": self.at(),
                  "quantity": ("-" if kind in ("sale", "damage", "write_off") else "") + self.pick(["1", "2.5"]),
-                 "reference_id": self.pick([None, self.number("O", self.count), self.pick(self.keys)["channel_order_id"]])}
+                 "reference_id": self.pick([None, self.number("O", self.count), self.pick(self.keys)["channel_order_id"]]),
+                 "quantity_unit": self.pick([None, None, None, "箱", "case"])}
                 for _ in range(200)
             ],
+            "product_units": [{"sku": f"SKU{n:04d}", "unit": unit, "base_qty": self.pick([12, 24, "0.5"])}
+                              for n in range(4) for unit in ("箱", "Case")],
             "inbound": [
                 {**goods(), "inbound_id": self.number("IN", 15), "kind": self.pick(["purchase", "transfer", "production"]),
                  "quantity": self.pick([1, 8]), "status": self.pick(["confirmed", "in_transit", "requested"]),

@@ -37,6 +37,7 @@ SOURCE_TABLES = {
     "ref.customer_tags": "Every version of every customer tag's definition, with its numbers (customer_tags.yml).",
     "ref.rfm_cut_points": "Which values of recency, frequency and money have which score (rfm_cut_points.yml).",
     "ref.cancel_words": "Words of a reason that tell who cancelled an order.",
+    "ref.piece_words": "Words of a stock file that mean the single piece.",
     "ref.health_components": "What a channel's health is scored on, and from when on (health.yml, settings.toml).",
     "ref.restatements": "Which statement restates the rows of which other one.",
 }
