@@ -37,13 +37,19 @@ def explain(home: Home, sku: str, warehouse_id: str | None = None) -> dict[str, 
             "SELECT e.*, f.path AS file FROM inventory.atp_evidence AS e LEFT JOIN ops.files AS f USING (file_id) "
             f"WHERE {where} ORDER BY component, occurred_at, reference_id"
         )
-    if not figures and not kits:
+        units = records(
+            connection,
+            "SELECT u.unit, u.row_count, u.row_number, f.path AS file FROM inventory.stock_units AS u "
+            "LEFT JOIN ops.files AS f USING (file_id) WHERE u.sku = ? AND u.base_qty IS NULL ORDER BY u.unit",
+            [sku],
+        )
+    if not figures and not kits and not units:
         place = f" in {warehouse_id}" if warehouse_id else ""
         raise Usage(f"no stock, claim or supply of '{sku}'{place} is known; the SKU is written as in the files")
     for figure in figures:
         own = [r for r in behind if (r["owner"], r["warehouse_id"]) == (figure["owner"], figure["warehouse_id"])]
         figure["evidence"] = {c: [r for r in own if r["component"] == c] for c in SIGNS}
-    return {"sku": sku, "warehouses": figures, "bundle": kits}
+    return {"sku": sku, "warehouses": figures, "bundle": kits, "undeclared_units": units}
 
 
 def text(found: dict[str, Any]) -> str:
@@ -52,6 +58,11 @@ def text(found: dict[str, Any]) -> str:
     for kit in found["bundle"]:
         limit = f", limited by {kit['limiting_sku']}" if kit["limiting_sku"] else " (no limit)"
         lines.append(f"bundle   {kit['warehouse_id']}: {_number(kit['atp_qty'])} can be promised{limit}")
+    for unit in found["undeclared_units"]:
+        lines.append(
+            f"not counted: {unit['row_count']} rows in {unit['unit']}, first {unit['file']} line {unit['row_number']}; "
+            "nobody has declared how much that is: put a product_units file (sku, unit, base_qty) into the landing folder"
+        )
     for figure in found["warehouses"]:
         lines += ["", f"{figure['warehouse_id']} (owner {figure['owner']}, {figure['stock_record']}, as of {figure['as_of_at']})"]
         parts, total = [], Decimal(0)
