@@ -79,8 +79,9 @@ def export(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
 
 
 def transcode(landing: Path, folder: Path) -> None:
-    """Stream the GBK files as UTF-8 into `folder`, all at once, one iconv each: DuckDB alone cannot read them."""
-    paths = [path for pattern in GBK_FILES for path in sorted(landing.glob(pattern))]
+    """Stream the GBK files as UTF-8 into `folder`, all at once, one iconv each: DuckDB alone cannot read them. A file that is
+    there already is left as it is."""
+    paths = [path for pattern in GBK_FILES for path in sorted(landing.glob(pattern)) if not (folder / path.name).exists()]
     if not shutil.which("iconv"):
         for path in paths:
             with path.open(encoding="gb18030", newline="") as text, (folder / path.name).open("wb") as out:

@@ -1,51 +1,39 @@
-"""A month of orders: the pipeline against a bare DuckDB script in two sizes, then a small file on top, then nothing new.
+"""A month of orders: the pipeline against a bare DuckDB script and other tools, then a small file on top, then nothing new.
 
-    python -m benchmarks.full_month [--orders 420000] [--runs 3] [--data DIR] [--json FILE] [--strict]
+    python -m benchmarks.full_month [--orders 420000] [--runs 5] [--peers pandas,polars] [--data DIR] [--json FILE] [--store DIR]
 
-Floor and pipeline run in turn, each in a process of its own on the same files; a ratio is the median of the ratios of
-neighbouring runs, so that a machine that slows down does so for both. Nothing is timed before both agree.
+All sides run in turn, each in a process of its own on the same files; a ratio is the median of the ratios within a round, so
+that a machine that slows down does so for both. Nothing is timed before all of them agree.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shutil
-import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
-from benchmarks import data
+from benchmarks import data, report
 from benchmarks.compare import differences
+from benchmarks.peers import PEERS, Peer
 from benchmarks.process import FailedError, Used, measure
 from orders_pipeline.kernel.warehouse import literal
 
-FULL_MAX, INCREMENT_MAX, MEMORY_MAX_GB = 2.0, 0.15, 4.0
 LATER = timedelta(hours=2)
 
-
-@dataclass(frozen=True)
-class Round:
-    """One turn of each: both floors, the whole run on an empty home, small files on top of it, a run with nothing new."""
-
-    floor: Used
-    tables: Used
-    full: Used
-    one_file: Used
-    all_files: Used
-    idle: Used
+#: One turn: what each step (see report.LABELS) used.
+Round = dict[str, Used]
 
 
 class ResultsDifferError(Exception):
-    """The two sides do not give the same tables, or a run did not do what it is timed for."""
+    """Two sides do not give the same tables, or a run did not do what it is timed for."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,77 +41,133 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     options.data.mkdir(parents=True, exist_ok=True)
     say = (lambda text: None) if options.quiet else (lambda text: print(f"  {text}", file=sys.stderr, flush=True))
+    taking_part, left_out = _peers(options.peers)
     month = data.full_month(options.data, options.orders, say)
     extra = data.thousand_orders(options.data, say)
+    machine = report.machine(taking_part)
     with tempfile.TemporaryDirectory(prefix="run-", dir=options.data) as folder:
-        bench = Bench(month, extra, Path(folder), say)
+        bench = Bench(month, extra, taking_part, Path(folder), say)
         try:
-            bench.check()
-            rounds = [bench.round(number + 1, options.runs) for number in range(options.runs)]
+            if not options.cold:
+                bench.round("comparing the results of all sides (not timed)", compare=True)
+            rounds = [bench.round(f"round {n + 1} of {options.runs}", compare=options.cold) for n in range(options.runs)]
         except (ResultsDifferError, FailedError) as error:
             print(f"full_month: no ratio, because the work was not the same\n{error}", file=sys.stderr)
             return 1
-    report = summarise(rounds, month)
-    print(text(report))
+    figures = report.summarise(rounds, month, taking_part, machine) | {"left_out": left_out, "cold": options.cold}
+    print(report.text(figures))
     if options.json:
-        options.json.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    return 1 if options.strict and not all(t["met"] for t in report["targets"]) else 0
+        options.json.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if options.store:
+        report.store(figures, options.store)
+    return 1 if options.strict and not all(t["met"] for t in figures["targets"]) else 0
+
+
+def _peers(wanted: str) -> tuple[list[Peer], dict[str, str]]:
+    """The peers that take part, and why each other one does not."""
+    names = [peer.name for peer in PEERS] if wanted == "all" else [n for n in wanted.split(",") if n and n != "none"]
+    reasons = {p.label: "not asked for" if p.name not in names else p.missing() for p in PEERS}
+    return [p for p in PEERS if not reasons[p.label]], {label: reason for label, reason in reasons.items() if reason}
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="benchmarks.full_month", description="The pipeline against a bare DuckDB script.")
+    parser = argparse.ArgumentParser(prog="benchmarks.full_month", description="The pipeline against other tools.")
     parser.add_argument("--orders", type=int, default=420_000, help="orders of the month (default 420000)")
-    parser.add_argument("--runs", type=int, default=3, help="timed rounds (default 3)")
+    parser.add_argument("--runs", type=int, default=5, help="timed rounds (default 5)")
+    parser.add_argument(
+        "--peers", default="all", help="which of pandas,polars,dbt,spark (default all that are installed), or none"
+    )
     parser.add_argument(
         "--data",
         type=Path,
         default=Path(tempfile.gettempdir()) / "orders-pipeline-benchmark",
         help="folder for the simulated files, kept for the next time, and for the runs (about 4 GB)",
     )
+    parser.add_argument(
+        "--cold",
+        action="store_true",
+        help="no turn before the timed ones: the timed runs' own results are compared (half the time)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write all figures to this file")
+    parser.add_argument("--store", type=Path, metavar="DIR", help="also write benchmarks.md and benchmarks.json there")
     parser.add_argument("--strict", action="store_true", help="exit 1 when a target is missed")
     parser.add_argument("--quiet", action="store_true", help="no progress on stderr")
     return parser.parse_args(arguments)
 
 
 class Bench:
-    """Runs the two sides on one set of files, in one scratch folder."""
+    """Runs all sides on one set of files, in one scratch folder."""
 
-    def __init__(self, month: data.Files, extra: data.Extra, folder: Path, say: Callable[[str], None]) -> None:
-        self.month, self.extra, self.folder, self.say = month, extra, folder, say
+    def __init__(
+        self, month: data.Files, extra: data.Extra, peers: Sequence[Peer], folder: Path, say: Callable[[str], None]
+    ) -> None:
+        self.month, self.extra, self.peers, self.folder, self.say = month, extra, peers, folder, say
         self.as_of = datetime.fromisoformat(month.as_of)
 
-    def floor(self, name: str, *more: str) -> tuple[Used, Path]:
+    @contextmanager
+    def place(self, name: str, *landings: Path) -> Iterator[Path]:
+        """A folder of that name with the files of these landing folders below `landing`, removed again."""
         folder = self.folder / name
-        folder.mkdir()
-        target = folder / "floor.duckdb"
-        module = [sys.executable, "-m", "benchmarks.floor"]
-        return measure([*module, str(self.month.landing), str(target), self.month.as_of, *more]), target
+        for landing in landings:
+            data.place(landing, folder / "landing")
+        folder.mkdir(exist_ok=True)
+        yield folder
+        shutil.rmtree(folder)
+
+    def floor(self, landing: Path, folder: Path, as_of: datetime, *more: str) -> tuple[Used, Path]:
+        target = folder / f"floor{'_'.join(more)}-{as_of:%H}.duckdb"
+        command = [sys.executable, "-m", "benchmarks.floor", str(landing), str(target), as_of.isoformat()]
+        return measure([*command, *more]), target
 
     def pipeline(self, home: Path, as_of: datetime) -> Used:
         command = Path(sys.executable).with_name("orders-pipeline")
         return measure([str(command), "run", "--home", str(home), "--as-of", as_of.isoformat(), "--json"])
 
-    def new_home(self, name: str) -> Path:
-        home = self.folder / name
-        data.place(self.month.landing, home / "landing")
-        return home
+    def round(self, turn: str, *, compare: bool) -> Round:
+        """One turn of everything, on new folders that are removed again; with `compare`, all answers are held against the
+        floor's first, also those with the file on top: raises ResultsDifferError unless they are the same."""
+        used: Round = {}
+        month, more = self.month.landing, self.extra.one_file
+        later = self.as_of + LATER
+        with self.place("floor", month) as floor:
+            self.say(f"{turn}: parsing only, floor, floor that delivers the tables")
+            used["parse"] = self._parse(month)
+            used["floor"], plain = self.floor(month, floor, self.as_of)
+            used["tables"], kept = self.floor(month, floor, self.as_of, "--deliver")
+            if compare:
+                data.place(more, floor / "landing")
+                _, on_top = self.floor(floor / "landing", floor, later)
+            for peer in self.peers:
+                self.say(f"{turn}: {peer.label}")
+                with self.place(peer.name, month) as folder:
+                    answers = folder / "out" / peer.answers
+                    used[peer.name] = self._peer(peer, folder, self.as_of)
+                    if compare:
+                        _agree(plain, answers, peer.label)
+                    data.place(more, folder / "landing")
+                    used[f"{peer.name}_one"] = self._peer(peer, folder, later)
+                    if compare:
+                        _agree(on_top, answers, f"{peer.label} with the file on top")
+            with self.place("home", month) as home:
+                self.say(f"{turn}: pipeline, a file of {self.extra.orders:,} orders, their other files, nothing new")
+                used["full"] = self.pipeline(home, self.as_of)
+                if compare:
+                    _agree(plain, published(home), "pipeline")
+                    _agree(kept, published(home), "pipeline")
+                    self._check_rows(kept.with_suffix(".raw.duckdb"), home)
+                used["parse_one"] = self._parse(more)
+                used["one_file"] = self._add(home, more, 1, self.extra.orders)
+                if compare:
+                    _agree(on_top, published(home), "pipeline with the file on top")
+                used["all_files"] = self._add(home, self.extra.other_files, 2, None)
+                used["idle"] = self.pipeline(home, self.as_of + 2 * LATER)
+        return used
 
-    def check(self) -> None:
-        """All sides once, untimed: raises ResultsDifferError unless they publish the same tables."""
-        self.say("comparing the results of all sides (not timed)")
-        home = self.new_home("check-home")
-        self.pipeline(home, self.as_of)
-        for more in ((), ("--deliver",)):
-            _, target = self.floor("check", *more)
-            found = differences(target, published(home))
-            if found:
-                rest = f"\n… and {len(found) - 40} more" if len(found) > 40 else ""
-                raise ResultsDifferError("\n".join(found[:40]) + rest)
-            if more:
-                self._check_rows(target.with_suffix(".raw.duckdb"), home)
-            shutil.rmtree(target.parent)
-        shutil.rmtree(home)
+    def _peer(self, peer: Peer, folder: Path, as_of: datetime) -> Used:
+        return measure(peer.command(folder / "landing", folder / "out", as_of))
+
+    def _parse(self, landing: Path) -> Used:
+        return measure([sys.executable, "-m", "benchmarks.parse", str(landing)])
 
     def _check_rows(self, kept: Path, home: Path) -> None:
         """The floor that delivers has kept as many rows as the pipeline has read (and lines of text around them)."""
@@ -135,24 +179,6 @@ class Bench:
         if floor[0] != run[0] or floor[1] < run[1]:
             raise ResultsDifferError(f"the floor has kept {floor[1]} rows of {floor[0]} files, the run {run[1]} of {run[0]}")
 
-    def round(self, number: int, of: int) -> Round:
-        """One timed turn of everything, on a new home that is removed again."""
-        self.say(f"round {number} of {of}: floor")
-        floor, target = self.floor(f"floor{number}")
-        shutil.rmtree(target.parent)
-        self.say(f"round {number} of {of}: floor that delivers the tables")
-        tables, target = self.floor(f"tables{number}", "--deliver")
-        shutil.rmtree(target.parent)
-        home = self.new_home(f"home{number}")
-        self.say(f"round {number} of {of}: pipeline")
-        full = self.pipeline(home, self.as_of)
-        self.say(f"round {number} of {of}: a file of {self.extra.orders:,} orders, their other files, nothing new")
-        one = self._add(home, self.extra.one_file, 1, self.extra.orders)
-        rest = self._add(home, self.extra.other_files, 2, None)
-        idle = self.pipeline(home, self.as_of + 2 * LATER)
-        shutil.rmtree(home)
-        return Round(floor, tables, full, one, rest, idle)
-
     def _add(self, home: Path, landing: Path, step: int, new_orders: int | None) -> Used:
         before = count_orders(home)
         data.place(landing, home / "landing")
@@ -161,6 +187,12 @@ class Bench:
         if new_orders is not None and gained != new_orders:
             raise ResultsDifferError(f"the small file brought {gained:,} orders into the tables, not {new_orders:,}")
         return used
+
+
+def _agree(floor: Path, answers: Path, name: str) -> None:
+    if found := differences(floor, answers, name):
+        rest = f"\n… and {len(found) - 40} more" if len(found) > 40 else ""
+        raise ResultsDifferError("\n".join(found[:40]) + rest)
 
 
 def published(home: Path) -> Path:
@@ -173,96 +205,6 @@ def count_orders(home: Path) -> int:
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH {literal(str(published(home)))} AS p (READ_ONLY)")
         return connection.execute("SELECT count(*) FROM p.orders.orders").fetchall()[0][0]
-
-
-# ---- figures
-
-
-def summarise(rounds: Sequence[Round], month: data.Files) -> dict:
-    """All figures of a benchmark: medians, ratios, targets, machine, sizes and the single runs."""
-    middle = statistics.median
-
-    def ratio(above: str, below: str, what: str) -> float:
-        return round(middle(getattr(getattr(r, above), what) / getattr(getattr(r, below), what) for r in rounds), 3)
-
-    steps = {
-        name: {w: round(middle(getattr(getattr(r, name), w) for r in rounds), 3) for w in ("wall", "cpu", "peak_gb")}
-        for name in Round.__dataclass_fields__
-    }
-    ratios = {
-        "full / floor": {w: ratio("full", "floor", w) for w in ("wall", "cpu", "peak_gb")},
-        "full / tables": {w: ratio("full", "tables", w) for w in ("wall", "cpu", "peak_gb")},
-        **{f"{n} / full": {w: ratio(n, "full", w) for w in ("wall", "cpu")} for n in ("one_file", "all_files", "idle")},
-    }
-    facts = [
-        ("full run / floor, time", ratios["full / floor"]["wall"], FULL_MAX, ""),
-        ("full run / floor that delivers, time", ratios["full / tables"]["wall"], FULL_MAX, ""),
-        ("file of 1,000 orders / full run, time", ratios["one_file / full"]["wall"], INCREMENT_MAX, ""),
-        (
-            "peak memory of any run",
-            max(s["peak_gb"] for n, s in steps.items() if n not in ("floor", "tables")),
-            MEMORY_MAX_GB,
-            "GB",
-        ),
-    ]
-    targets = [{"what": w, "figure": f, "target": t, "unit": u, "met": f <= t} for w, f, t, u in facts]
-    return {
-        "orders": month.orders,
-        "files": month.files,
-        "rows": month.rows,
-        "bytes": month.size_bytes,
-        "runs": len(rounds),
-        "machine": machine(),
-        "steps": steps,
-        "ratios": ratios,
-        "targets": targets,
-        "single_runs": [asdict(r) for r in rounds],
-    }
-
-
-def machine() -> dict:
-    """What the figures were measured on and with."""
-    return {
-        "system": f"{platform.system()} {platform.machine()}",
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "memory_gb": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9, 1),
-        "load": round(os.getloadavg()[0], 2),
-        "python": platform.python_version(),
-        "duckdb": duckdb.__version__,
-        "measured_at": datetime.now().astimezone().isoformat(timespec="minutes"),
-    }
-
-
-LABELS = {
-    "floor": "floor: bare DuckDB script, only answers",
-    "tables": "floor: … that delivers rows, tables, Parquet",
-    "full": "pipeline: whole run, empty home",
-    "one_file": "pipeline: + file of 1,000 orders",
-    "all_files": "pipeline: + the bills, shipments … of these",
-    "idle": "pipeline: nothing new",
-}
-
-
-def text(report: dict) -> str:
-    """The report for a person."""
-    m = report["machine"]
-    lines = [
-        f"{report['orders']:,} orders: {report['files']} files, {report['rows']:,} rows, "
-        f"{report['bytes'] / 1e6:,.0f} MB; results equal",
-        f"{m['system']}, {m['cores']} cores, {m['memory_gb']} GB, load {m['load']}; "
-        f"Python {m['python']}, DuckDB {m['duckdb']}; median of {report['runs']}",
-        "",
-        f"{'':44}{'seconds':>9}{'CPU s':>9}{'peak GB':>9}",
-    ]
-    lines += [f"{LABELS[n]:44}{s['wall']:9.2f}{s['cpu']:9.2f}{s['peak_gb']:9.2f}" for n, s in report["steps"].items()]
-    lines += ["", f"{'median of pairwise ratios':44}{'time':>9}{'CPU':>9}"]
-    lines += [f"{n:44}{r['wall']:9.3f}{r['cpu']:9.3f}" for n, r in report["ratios"].items()]
-    lines += ["", f"{'target':44}{'figure':>9}{'at most':>9}"]
-    lines += [
-        f"{t['what']:44}{t['figure']:9.3f}{t['target']:9.2f} {t['unit']:3}{'met' if t['met'] else 'MISSED'}"
-        for t in report["targets"]
-    ]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":
