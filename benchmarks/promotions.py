@@ -1,10 +1,11 @@
 """Promotion attribution against a simulated world whose truth is known, scored as the world's own `score.py` does.
 
-    python -m benchmarks.promotions WORLD [--csv candidate.csv] [--json figures.json]
+    python -m benchmarks.promotions WORLD [--single-units] [--csv candidate.csv] [--json figures.json]
 
 WORLD is a folder of Parquet files: panel (sku, store, day, u_exist, u_new, net_price_cents), skus, stores, promos, competitor_feed, availability,
 truth. Its stores become channels; its sales, promotions, events and stock counts are put into the tables the pipeline's own ingest fills
-(`orders.*`, `raw.*`), and the room's models run on them as in a run. Beside it pre/post and difference in differences are computed.
+(`orders.*`, `raw.*`), and the room's models run on them as in a run; with `--single-units` every unit is an order line of its own, two of them an
+order. Beside it pre/post and difference in differences are computed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import tempfile
 import time
 from datetime import date
 from pathlib import Path
@@ -41,8 +43,9 @@ COLUMNS = {"observed_gmv": "observed_gmv_amount", **{part: f"{part}_amount" for 
 _DAY = "timezone('Asia/Shanghai', CAST(DATE '2024-01-01' + CAST({} AS INTEGER) AS TIMESTAMP))"
 
 
-def load(connection: duckdb.DuckDBPyConnection, world: Path) -> None:
+def load(connection: duckdb.DuckDBPyConnection, world: Path, single_units: bool = False) -> None:
     """Fill the tables ingest would fill. Buyers of before share one account with an order long ago; each new buyer has one of their own."""
+    split = "unnest(range(CAST({units} AS BIGINT))) AS unit, 1" if single_units else "0 AS unit, {units}"
 
     def file(name: str) -> str:
         return f"'{world / name}.parquet'"
@@ -50,18 +53,18 @@ def load(connection: duckdb.DuckDBPyConnection, world: Path) -> None:
     starts, ends, after = _DAY.format("start"), _DAY.format('"end" + 1'), _DAY.format("start - 3")
     connection.execute(f"""
         CREATE TEMP TABLE sold AS
-        SELECT p.sku, p.store, p.day, p.known, p.units, p.net_price_cents, s.list_price_cents, s.category,
-            guid_of(concat_ws('|', p.store, p.day, p.sku, p.known)) AS order_guid
+        SELECT p.sku, p.store, p.day, p.known, p.units, p.unit % 2 + 1 AS line_no, p.net_price_cents, s.list_price_cents, s.category,
+            guid_of(concat_ws('|', p.store, p.day, p.sku, p.known, p.unit // 2)) AS order_guid
         FROM (
-            SELECT *, u_exist AS units, TRUE AS known FROM {file("panel")} WHERE u_exist > 0
-            UNION ALL SELECT *, u_new, FALSE FROM {file("panel")} WHERE u_new > 0
+            SELECT *, TRUE AS known, {split.format(units="u_exist")} AS units FROM {file("panel")} WHERE u_exist > 0
+            UNION ALL SELECT *, FALSE, {split.format(units="u_new")} FROM {file("panel")} WHERE u_new > 0
         ) AS p JOIN {file("skus")} AS s USING (sku);
         INSERT INTO orders.orders (order_guid, channel, shop_id, customer_key, order_type, status, currency, created_on)
         SELECT order_guid, 'store' || store, 'main', CASE WHEN known THEN guid_of('known') ELSE order_guid END, 'normal', 'completed', 'CNY',
-            DATE '2024-01-01' + CAST(day AS INTEGER) FROM sold
+            DATE '2024-01-01' + CAST(day AS INTEGER) FROM sold WHERE line_no = 1
         UNION ALL SELECT guid_of('seed'), 'store0', 'main', guid_of('known'), 'normal', 'completed', 'CNY', DATE '2023-12-02';
         INSERT INTO orders.order_lines (order_guid, line_no, sku, category, quantity, list_amount, payable_amount, is_gift)
-        SELECT order_guid, 1, 'SKU' || sku, 'C' || category, units, CAST(CAST(units AS BIGINT) * list_price_cents AS DECIMAL(18, 2)) / 100,
+        SELECT order_guid, line_no, 'SKU' || sku, 'C' || category, units, CAST(CAST(units AS BIGINT) * list_price_cents AS DECIMAL(18, 2)) / 100,
             CAST(CAST(units AS BIGINT) * net_price_cents AS DECIMAL(18, 2)) / 100, FALSE FROM sold
         UNION ALL SELECT guid_of('seed'), 1, 'seed', 'seed', 1, 0.01, 0.01, FALSE;
         INSERT INTO raw.promotions (promotion_id, name, kind, channel, sku, starts_at, ends_at, announced_at, timezone, file_id, row_number)
@@ -76,15 +79,17 @@ def load(connection: duckdb.DuckDBPyConnection, world: Path) -> None:
         SELECT 'W', 'SKU' || sku, {starts}, 0, guid_of('stock') FROM {file("availability")}
         UNION ALL SELECT 'W', 'SKU' || sku, {ends}, 50, guid_of('stock') FROM {file("availability")}
         UNION ALL SELECT DISTINCT 'W', 'SKU' || sku, TIMESTAMPTZ '2023-12-25 00:00:00Z', 50, guid_of('stock') FROM {file("availability")};
+        DROP TABLE sold;
     """)
 
 
-def attribute(world: Path) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
+def attribute(world: Path, single_units: bool = False) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
     """The room's results on a world, by table, and the seconds each model took."""
     settings = Settings({name: threshold.value for name, threshold in declared_thresholds().items()})
     seconds: dict[str, float] = {}
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'; SET threads = 2")
+    processor = 0.0
+    with tempfile.TemporaryDirectory() as folder, duckdb.connect(str(Path(folder) / "warehouse.duckdb")) as connection:
+        connection.execute("SET TimeZone = 'UTC'; SET threads = 2; SET memory_limit = '3GB'")
         for statement in macro_statements():
             connection.execute(statement)
         dictionary = load_dictionary()
@@ -99,12 +104,15 @@ def attribute(world: Path) -> tuple[dict[str, pd.DataFrame], dict[str, float]]:
         for model in refresher.models:
             if model.name in needed and model.room != "promotions":
                 refresher.refresh(model)
-        load(connection, world)
+        load(connection, world, single_units)
+        connection.execute("CHECKPOINT")
         for model in refresher.models:
             if model.name in needed and model.room == "promotions":
-                began = time.perf_counter()
+                began, used = time.perf_counter(), time.process_time()
                 refresher.refresh(model)
                 seconds[model.name] = round(time.perf_counter() - began, 2)
+                processor += time.process_time() - used
+        seconds |= {"together": round(sum(seconds.values()), 2), "of the processor": round(processor, 2)}
         return {name: connection.execute(f"SELECT * FROM promotions.{name}").df() for name in RESULTS}, seconds
 
 
@@ -198,9 +206,10 @@ def main() -> None:
     parser.add_argument("world", type=Path)
     parser.add_argument("--csv", type=Path, help="write what score.py reads")
     parser.add_argument("--json", type=Path, help="write the figures")
+    parser.add_argument("--single-units", action="store_true", help="every unit is an order line of its own")
     given = parser.parse_args()
     truth = pd.read_parquet(given.world / "truth.parquet").set_index("promo_id")
-    results, seconds = attribute(given.world)
+    results, seconds = attribute(given.world, given.single_units)
     found = candidate(results["attribution"])
     if given.csv:
         found.to_csv(given.csv)
