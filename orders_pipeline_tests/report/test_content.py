@@ -336,3 +336,11 @@ def test_time_is_cut_into_few_columns(days: int, unit: str) -> None:
     cut = Days.between(last - timedelta(days=days - 1), last)
     assert cut.unit == unit and len(cut.starts) <= COLUMNS
     assert cut.starts[-1] <= last and (unit == "day") <= (cut.starts[-1] == last)
+
+
+def test_overlapping_promotions_are_shown_together_with_what_is_told_apart(english: Reader, rich_home: Home) -> None:
+    (joint,) = support.records(rich_home, "SELECT * FROM promotions.joint_attribution WHERE promotion_ids LIKE 'overlapped%'")
+    shown = {row[0]: row for row in rows(english, "joint-rows")}
+    assert number(shown[joint["promotion_ids"]][1]) == joint["observed_gmv_amount"]
+    assert number(shown[joint["promotion_ids"]][4]) == joint["incremental_amount"]
+    assert {name for name in shown if name.startswith("of these ")} >= {"of these overlapped", "of these overlapping"}

@@ -12,6 +12,7 @@ from orders_pipeline.publish.report.words import figure as number
 from orders_pipeline.publish.report.words import table as titled
 
 NAME, DAILY = "promotions.attribution", "promotions.attribution_daily"
+JOINT, SHARES = "promotions.joint_attribution", "promotions.joint_shares"
 #: The parts that add up to the observed GMV, with their colours.
 PARTS = {
     "natural_amount": "mute",
@@ -32,14 +33,12 @@ def section(book: Book) -> Section | None:
         return None
     rows = book.rows(f"SELECT * FROM {NAME} ORDER BY abs(incremental_amount) DESC NULLS LAST, promotion_id")
     drawn = [r for r in rows if r.incremental_amount is not None][:DRAWN]
-    return Section("promotions", titled(NAME), [_all(rows), *(_one(book, r, i) for i, r in enumerate(drawn, 1))])
+    return Section("promotions", titled(NAME), [_all(rows), *_joints(book), *(_one(book, r, i) for i, r in enumerate(drawn, 1))])
 
 
 def _all(rows: list[Any]) -> Safe:
     names = (
         "promotion_id",
-        "status",
-        "reason",
         "observed_gmv_amount",
         "incremental_amount",
         "incremental_low_amount",
@@ -47,13 +46,12 @@ def _all(rows: list[Any]) -> Safe:
         "verdict",
         "discount_cost_amount",
         "roi_ratio",
+        "reason",
     )
     heads = [Head(column(NAME, n), "number" if n.endswith(("_amount", "_ratio")) else "text") for n in names]
     made = [
         (
             foreign(r.promotion_id),
-            label("attribution_status", r.status),
-            label("attribution_reason", r.reason),
             money(r.observed_gmv_amount),
             money(r.incremental_amount),
             money(r.incremental_low_amount),
@@ -61,6 +59,7 @@ def _all(rows: list[Any]) -> Safe:
             label("attribution_verdict", r.verdict),
             money(r.discount_cost_amount),
             number(r.roi_ratio, 2),
+            label("attribution_reason", r.reason),
         )
         for r in rows[:LISTED]
     ]
@@ -70,6 +69,41 @@ def _all(rows: list[Any]) -> Safe:
     return figure(
         "promotion-list", titled(NAME), says, table(heads, made, titled(NAME), "promotion-rows"), note=cut(len(made), len(rows))
     )
+
+
+def _joints(book: Book) -> list[Safe]:
+    """Promotions that overlap: what they added together, and below it what each of them did where that can be told."""
+    if not (book.has(JOINT) and book.has(SHARES)):
+        return []
+    rows = book.rows(f"SELECT * FROM {JOINT} ORDER BY abs(incremental_amount) DESC NULLS LAST, promotion_ids")
+    if not rows:
+        return []
+    members: dict[Any, list[Any]] = {}
+    for row in book.rows(f"SELECT * FROM {SHARES} ORDER BY promotion_id"):
+        members.setdefault(row.joint_guid, []).append(row)
+    amounts = ("gross_lift_amount", "incremental_amount", "incremental_low_amount", "incremental_high_amount")
+    heads = [
+        Head(column(JOINT, "promotion_ids")),
+        num(column(JOINT, "observed_gmv_amount")),
+        num(column(SHARES, "alone_gmv_amount")),
+    ]
+    heads += [num(column(JOINT, name)) for name in amounts] + [Head(column(JOINT, "verdict")), Head(column(JOINT, "reason"))]
+    made = []
+    for joint in rows[:DRAWN]:
+        for row in (joint, *members.get(joint.joint_guid, ())):
+            made.append(
+                (
+                    foreign(joint.promotion_ids) if row is joint else [say("of_these"), " ", foreign(row.promotion_id)],
+                    money(row.observed_gmv_amount) if row is joint else "",
+                    "" if row is joint else money(row.alone_gmv_amount),
+                    *(money(getattr(row, name)) for name in amounts),
+                    label("attribution_verdict", row.verdict),
+                    label("attribution_reason", row.reason),
+                )
+            )
+    says = say("joints_says", all=whole(len(rows)))
+    return [figure("promotion-joints", titled(JOINT), says, table(heads, made, titled(JOINT), "joint-rows"),
+                   note=cut(min(len(rows), DRAWN), len(rows)))]  # fmt: skip
 
 
 def _one(book: Book, row: Any, place: int) -> Safe:
