@@ -21,7 +21,7 @@ ORDER_ENTITIES = (
 )
 CLAIMING_ENTITIES = ("payments", "shipments", "tracking")
 #: Rows about the stock of one SKU, wherever it lies.
-STOCK_ENTITIES = ("product_units", "inventory_snapshots", "inventory_movements", "inbound", "channel_stock")
+STOCK_ENTITIES = ("product_units", "safety_stocks", "inventory_snapshots", "inventory_movements", "inbound", "channel_stock")
 
 #: Entity -> key column and the text it is made of: what the room `cleaning` looks up by.
 TEXT_KEYS = {

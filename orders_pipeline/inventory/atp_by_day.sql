@@ -2,7 +2,7 @@
 -- refresh: sku by sku_guid
 -- lookup: ref.days
 -- What can be promised on each day from today to the horizon, in the zone of the warehouse, later demand and supply considered. Where
--- nothing is due and nothing expected, today's row holds for every day and is the only one.
+-- nothing is due, nothing expected and the safety stock stays, today's row holds for every day and is the only one.
 WITH quiet AS (
     SELECT
         sku_guid,
@@ -28,6 +28,7 @@ steps AS (
         p.receipts_qty,
         p.demand_qty,
         p.projected_qty,
+        p.safety_stock_qty,
         p.atp_signed_qty,
         p.discrete_qty,
         p.uncommitted_qty
@@ -45,6 +46,7 @@ SELECT
     CASE WHEN n.day_number = s.day_number THEN s.receipts_qty ELSE CAST(0 AS DECIMAL(18, 3)) END AS receipts_qty,
     CASE WHEN n.day_number = s.day_number THEN s.demand_qty ELSE CAST(0 AS DECIMAL(18, 3)) END AS demand_qty,
     s.projected_qty,
+    s.safety_stock_qty,
     s.atp_signed_qty,
     CAST(greatest(0, CAST(floor(s.atp_signed_qty) AS BIGINT)) AS DECIMAL(18, 3)) AS atp_qty,
     CASE WHEN n.day_number = s.day_number THEN s.discrete_qty ELSE CAST(0 AS DECIMAL(18, 3)) END AS discrete_qty,

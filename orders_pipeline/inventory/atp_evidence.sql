@@ -101,6 +101,22 @@ states AS (
     SELECT 'safety_stock' AS component
 ),
 
+plans AS (
+    SELECT
+        s.sku_guid,
+        s.owner,
+        s.sku,
+        s.warehouse_id,
+        s.starts_on,
+        s.safety_stock_qty,
+        s.file_id,
+        s.row_number
+    FROM inventory.safety_plans AS s
+    INNER JOIN inventory.positions AS p
+        ON s.sku_guid = p.sku_guid AND s.owner = p.owner AND s.warehouse_id = p.warehouse_id
+    WHERE s.is_in_force
+),
+
 rows_behind AS (
     SELECT
         sku_guid,
@@ -140,7 +156,25 @@ rows_behind AS (
         CASE WHEN s.component = 'safety_stock' THEN c.safety_row_number ELSE c.row_number END AS row_number
     FROM inventory.counts AS c
     CROSS JOIN states AS s
-    WHERE c.counted_at IS NOT NULL
+    LEFT JOIN plans AS p ON c.sku_guid = p.sku_guid AND c.owner = p.owner AND c.warehouse_id = p.warehouse_id
+    WHERE c.counted_at IS NOT NULL AND (s.component <> 'safety_stock' OR p.sku_guid IS NULL)
+
+    UNION ALL
+
+    SELECT
+        sku_guid,
+        owner,
+        sku,
+        warehouse_id,
+        'safety_stock' AS component,
+        'from ' || CAST(starts_on AS VARCHAR) AS reference_id,
+        'plan' AS kind,
+        safety_stock_qty AS quantity,
+        CAST(NULL AS TIMESTAMPTZ) AS occurred_at,
+        CAST(NULL AS UUID) AS order_guid,
+        file_id,
+        row_number
+    FROM plans
 
     UNION ALL
 

@@ -29,7 +29,7 @@ added AS (
         coalesce(c.quality_control_qty, 0) + coalesce(m.quality_control_qty, 0) AS quality_control_qty,
         coalesce(c.frozen_qty, 0) + coalesce(m.frozen_qty, 0) AS frozen_qty,
         coalesce(c.damaged_qty, 0) + coalesce(m.damaged_qty, 0) AS damaged_qty,
-        coalesce(c.safety_stock_qty, 0) AS safety_stock_qty
+        c.safety_stock_qty
     FROM inventory.counts AS c
     FULL OUTER JOIN moved AS m
         ON c.sku_guid = m.sku_guid AND c.owner = m.owner AND c.warehouse_id = m.warehouse_id
@@ -48,11 +48,13 @@ SELECT
     CAST(a.frozen_qty AS DECIMAL(18, 3)) AS frozen_qty,
     CAST(a.damaged_qty AS DECIMAL(18, 3)) AS damaged_qty,
     CAST(a.on_hand_qty - a.quality_control_qty - a.frozen_qty - a.damaged_qty AS DECIMAL(18, 3)) AS sellable_qty,
-    CAST(a.safety_stock_qty AS DECIMAL(18, 3)) AS safety_stock_qty,
+    CAST(coalesce(s.safety_stock_qty, a.safety_stock_qty, 0) AS DECIMAL(18, 3)) AS safety_stock_qty,
     coalesce(n.kind, 'warehouse') AS node_kind,
     coalesce(n.is_active, TRUE) AS is_active,
     coalesce(n.timezone, d.timezone) AS timezone
 FROM added AS a
+LEFT JOIN inventory.safety_plans AS s
+    ON a.sku_guid = s.sku_guid AND a.owner = s.owner AND a.warehouse_id = s.warehouse_id AND s.is_in_force
 LEFT JOIN inventory.nodes AS n ON a.warehouse_id = n.warehouse_id
 CROSS JOIN ref.channels AS d
 WHERE d.channel = 'default'

@@ -3,7 +3,8 @@
 -- lookup: orders.products
 -- changes at: next_change_at
 -- Stock to come, by day from today (0) of the warehouse's zone: a row for today and for each day on which something is due or expected,
--- however far ahead. What can be promised on a day is the least that is left then or on any later day (cumulative with look-ahead).
+-- however far ahead, or the safety stock changes. What can be promised on a day is the least that is left above the safety stock then or
+-- on any later day (cumulative with look-ahead).
 -- Beside it the discrete figures, made another way: receipts less what is due until the next one, shortages eaten off the nearest
 -- earlier surplus, then off later ones.
 WITH keys AS (
@@ -16,9 +17,26 @@ WITH keys AS (
         local_date(as_of(), b.timezone) AS today,
         b.available_qty,
         b.kept_back_qty,
+        b.is_active AND b.stock_record <> 'no_stock_record' AS keeps_back,
         CASE WHEN p.is_replenishable THEN p.lead_time_days END AS horizon_days
     FROM inventory.balances AS b
     LEFT JOIN orders.products AS p ON b.sku = p.sku
+),
+
+-- Safety stock of later days: more of it takes from what can be promised like demand, less of it gives like a receipt.
+planned AS (
+    SELECT
+        s.sku_guid,
+        s.owner,
+        s.warehouse_id,
+        days_between(s.starts_on, k.today) AS day_number,
+        s.safety_stock_qty - coalesce(lag(s.safety_stock_qty) OVER (
+            PARTITION BY s.sku_guid, s.owner, s.warehouse_id
+            ORDER BY s.starts_on ASC NULLS FIRST
+        ), k.kept_back_qty) AS safety_change_qty
+    FROM inventory.safety_plans AS s
+    INNER JOIN keys AS k ON s.sku_guid = k.sku_guid AND s.owner = k.owner AND s.warehouse_id = k.warehouse_id
+    WHERE s.starts_on > k.today AND k.keeps_back
 ),
 
 due AS (
@@ -41,7 +59,8 @@ events AS (
         warehouse_id,
         0 AS day_number,
         CAST(0 AS DECIMAL(18, 3)) AS receipts_qty,
-        CAST(0 AS DECIMAL(18, 3)) AS demand_qty
+        CAST(0 AS DECIMAL(18, 3)) AS demand_qty,
+        CAST(0 AS DECIMAL(18, 3)) AS safety_change_qty
     FROM keys
 
     UNION ALL
@@ -53,7 +72,8 @@ events AS (
         warehouse_id,
         day_number,
         CAST(0 AS DECIMAL(18, 3)) AS receipts_qty,
-        quantity AS demand_qty
+        quantity AS demand_qty,
+        CAST(0 AS DECIMAL(18, 3)) AS safety_change_qty
     FROM due
     WHERE horizon_days IS NULL OR day_number <= horizon_days
 
@@ -65,10 +85,23 @@ events AS (
         s.warehouse_id,
         days_between(s.counted_on, k.today) AS day_number,
         s.promised_qty AS receipts_qty,
-        CAST(0 AS DECIMAL(18, 3)) AS demand_qty
+        CAST(0 AS DECIMAL(18, 3)) AS demand_qty,
+        CAST(0 AS DECIMAL(18, 3)) AS safety_change_qty
     FROM inventory.supply AS s
     INNER JOIN keys AS k ON s.sku_guid = k.sku_guid AND s.owner = k.owner AND s.warehouse_id = k.warehouse_id
     WHERE s.counted_on IS NOT NULL
+
+    UNION ALL
+
+    SELECT
+        sku_guid,
+        owner,
+        warehouse_id,
+        day_number,
+        CAST(0 AS DECIMAL(18, 3)) AS receipts_qty,
+        CAST(0 AS DECIMAL(18, 3)) AS demand_qty,
+        safety_change_qty
+    FROM planned
 ),
 
 days AS (
@@ -78,7 +111,8 @@ days AS (
         warehouse_id,
         day_number,
         sum(receipts_qty) AS receipts_qty,
-        sum(demand_qty) AS demand_qty
+        sum(demand_qty) AS demand_qty,
+        sum(safety_change_qty) AS safety_change_qty
     FROM events
     GROUP BY sku_guid, owner, warehouse_id, day_number
 ),
@@ -94,8 +128,14 @@ running AS (
         k.timezone,
         d.receipts_qty,
         d.demand_qty,
+        d.receipts_qty - d.demand_qty - d.safety_change_qty AS flow_qty,
         k.available_qty,
         k.kept_back_qty,
+        k.kept_back_qty + sum(d.safety_change_qty) OVER (
+            PARTITION BY d.sku_guid, d.owner, d.warehouse_id
+            ORDER BY d.day_number ASC NULLS FIRST
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS safety_stock_qty,
         k.available_qty + sum(d.receipts_qty - d.demand_qty) OVER (
             PARTITION BY d.sku_guid, d.owner, d.warehouse_id
             ORDER BY d.day_number ASC NULLS FIRST
@@ -105,7 +145,7 @@ running AS (
             PARTITION BY d.sku_guid, d.owner, d.warehouse_id
             ORDER BY d.day_number ASC NULLS FIRST
         ) AS next_day_number,
-        sum(CASE WHEN d.receipts_qty > 0 OR d.day_number = 0 THEN 1 ELSE 0 END) OVER (
+        sum(CASE WHEN d.receipts_qty > 0 OR d.safety_change_qty < 0 OR d.day_number = 0 THEN 1 ELSE 0 END) OVER (
             PARTITION BY d.sku_guid, d.owner, d.warehouse_id
             ORDER BY d.day_number ASC NULLS FIRST
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
@@ -127,18 +167,19 @@ looked_ahead AS (
         receipts_qty,
         demand_qty,
         projected_qty,
-        min(projected_qty) OVER (
+        safety_stock_qty,
+        min(projected_qty - safety_stock_qty) OVER (
             PARTITION BY sku_guid, owner, warehouse_id
             ORDER BY day_number ASC NULLS FIRST
             ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
-        ) - kept_back_qty AS atp_signed_qty,
+        ) AS atp_signed_qty,
         CASE
             WHEN row_number() OVER (
                 PARTITION BY sku_guid, owner, warehouse_id, bucket
                 ORDER BY day_number ASC NULLS FIRST
             ) > 1 THEN 0
             ELSE
-                sum(receipts_qty - demand_qty) OVER (PARTITION BY sku_guid, owner, warehouse_id, bucket)
+                sum(flow_qty) OVER (PARTITION BY sku_guid, owner, warehouse_id, bucket)
                 + CASE WHEN day_number = 0 THEN available_qty - kept_back_qty ELSE 0 END
         END AS discrete_qty
     FROM running
@@ -203,6 +244,7 @@ SELECT
     CAST(a.receipts_qty AS DECIMAL(18, 3)) AS receipts_qty,
     CAST(a.demand_qty AS DECIMAL(18, 3)) AS demand_qty,
     CAST(a.projected_qty AS DECIMAL(18, 3)) AS projected_qty,
+    CAST(a.safety_stock_qty AS DECIMAL(18, 3)) AS safety_stock_qty,
     CAST(a.atp_signed_qty AS DECIMAL(18, 3)) AS atp_signed_qty,
     CAST(a.discrete_qty AS DECIMAL(18, 3)) AS discrete_qty,
     CAST(

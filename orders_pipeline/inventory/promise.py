@@ -114,16 +114,15 @@ def _free(connection: duckdb.DuckDBPyConnection, per_set: dict[str, Decimal], re
     own = _own_claims(connection, request.own)
     there: Free = defaultdict(dict)
     for sku in per_set:
-        rows: dict[tuple[str, str, Decimal], list[tuple[date, Decimal, Decimal]]] = defaultdict(list)
-        for place, owner, kept_back, *step in connection.execute(
-            "SELECT d.warehouse_id, d.owner, CASE WHEN a.is_active THEN a.safety_stock_qty ELSE 0 END, d.day, d.projected_qty, "
-            "d.atp_signed_qty FROM inventory.atp_by_day AS d JOIN inventory.atp AS a USING (owner, sku, warehouse_id) "
-            "WHERE d.sku = ? AND d.warehouse_id <> ? AND coalesce(d.warehouse_id = ?, TRUE) ORDER BY d.day",
+        rows: dict[tuple[str, str], list[tuple[date, Decimal, Decimal]]] = defaultdict(list)
+        for place, owner, *step in connection.execute(
+            "SELECT warehouse_id, owner, day, projected_qty - safety_stock_qty, atp_signed_qty FROM inventory.atp_by_day "
+            "WHERE sku = ? AND warehouse_id <> ? AND coalesce(warehouse_id = ?, TRUE) ORDER BY day",
             [sku, UNASSIGNED, request.warehouse_id],
         ).fetchall():
-            rows[place, owner, kept_back].append(tuple(step))
-        for (place, owner, kept_back), steps in rows.items():
-            free = rules.without_own(steps, kept_back, own.get((sku, place, owner), ()))
+            rows[place, owner].append(tuple(step))
+        for (place, owner), steps in rows.items():
+            free = rules.without_own(steps, own.get((sku, place, owner), ()))
             before = there[place].get(sku)
             there[place][sku] = free if before is None else _sum([before, free])
     return there

@@ -103,7 +103,7 @@ SELECT
     coalesce(d.quantity, 0) AS demand_qty,
     coalesce(d.squares, 0) AS demand_squares,
     coalesce(p.lead_time_days, threshold('lead_time_days')) AS lead_time_days,
-    CASE WHEN c.safety_at IS NOT NULL THEN b.safety_stock_qty END AS safety_stock_qty,
+    CASE WHEN s.sku_guid IS NOT NULL OR c.safety_at IS NOT NULL THEN b.safety_stock_qty END AS safety_stock_qty,
     p.min_order_qty,
     p.order_multiple_qty,
     threshold('service_level_ratio') AS service_level_ratio,
@@ -117,5 +117,7 @@ FROM inventory.balances AS b
 LEFT JOIN places AS w ON b.sku_guid = w.sku_guid AND b.warehouse_id = w.warehouse_id AND b.owner = w.owner
 LEFT JOIN demand AS d ON w.sku_guid = d.sku_guid AND w.warehouse_id = d.warehouse_id
 LEFT JOIN inventory.counts AS c ON b.sku_guid = c.sku_guid AND b.owner = c.owner AND b.warehouse_id = c.warehouse_id
+LEFT JOIN inventory.safety_plans AS s
+    ON b.sku_guid = s.sku_guid AND b.owner = s.owner AND b.warehouse_id = s.warehouse_id AND s.is_in_force
 LEFT JOIN orders.products AS p ON b.sku = p.sku
 WHERE b.is_active AND b.warehouse_id <> 'unassigned' AND coalesce(p.is_stocked, TRUE)

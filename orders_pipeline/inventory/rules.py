@@ -86,19 +86,19 @@ def _by_day(availability: Availability, requested: date) -> list[tuple[date, Dec
 
 
 def without_own(
-    steps: Sequence[tuple[date, Decimal, Decimal]], kept_back: Decimal, own: Iterable[tuple[date | None, Decimal]]
+    steps: Sequence[tuple[date, Decimal, Decimal]], own: Iterable[tuple[date | None, Decimal]]
 ) -> list[tuple[date, Decimal]]:
     """What can be promised by day to somebody whose own claims (day due, quantity) are among the demand.
 
-    `steps` are the rows of `inventory.atp_by_day`: day, projected quantity, signed ATP. A claim that is due later than the
+    `steps` are the rows of `inventory.atp_by_day`: day, projected quantity less safety stock, signed ATP. A claim that is due later than the
     last day stays where it is.
     """
     claims = [(on or date.min, quantity) for on, quantity in own]
     free: list[tuple[date, Decimal]] = []
-    for day, projected, signed in reversed(steps):
+    for day, left, signed in reversed(steps):
         back = sum((quantity for on, quantity in claims if on <= day), Decimal(0))
         later = free[-1][1] if free else signed + back
-        free.append((day, min(projected + back - kept_back, later)))
+        free.append((day, min(left + back, later)))
     return free[::-1]
 
 

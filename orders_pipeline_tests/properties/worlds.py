@@ -248,6 +248,16 @@ def snapshot_rows(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
+def safety_rows(draw: st.DrawFn) -> dict[str, Any]:
+    return {
+        "warehouse_id": draw(nodes),
+        "sku": draw(skus),
+        "starts_on": at(draw(hours))[:10],
+        "safety_stock_qty": draw(st.integers(0, 4)),
+    }
+
+
+@st.composite
 def movement_rows(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(st.sampled_from(["sale", "receipt", "return_received", "restock", "damage", "write_off", "transfer_out", "freeze"]))
     minus = kind in ("sale", "damage", "write_off", "transfer_out")
@@ -376,6 +386,7 @@ ENTITIES = {
     "promotions": (promotion_rows(), 1, None),
     "inventory_snapshots": (snapshot_rows(), 5, "on_hand_qty"),
     "inventory_movements": (movement_rows(), 8, "quantity"),
+    "safety_stocks": (safety_rows(), 3, "safety_stock_qty"),
     "product_units": (unit_rows(), 2, "base_qty"),
     "inbound": (inbound_rows(), 3, "quantity"),
     "holds": (hold_rows(), 3, "quantity"),

@@ -212,6 +212,11 @@ class Tangle:
                  "quantity_unit": self.pick([None, None, None, "箱", "case"])}
                 for _ in range(200)
             ],
+            "safety_stocks": [
+                {**goods(), "starts_on": (self.as_of + timedelta(days=self.chance.randrange(-40, 40))).date().isoformat(),
+                 "safety_stock_qty": self.pick([0, 2, 7])}
+                for _ in range(12)
+            ],
             "product_units": [{"sku": f"SKU{n:04d}", "unit": unit, "base_qty": self.pick([12, 24, "0.5"])}
                               for n in range(4) for unit in ("箱", "Case")],
             "inbound": [
