@@ -67,7 +67,7 @@ SELECT
         WHEN d.base_qty IS NOT NULL THEN d.base_qty
         WHEN n.unit = b.unit THEN 1
         -- A product list that names another base unit (a case, say) makes a piece something to be declared.
-        WHEN w.word IS NOT NULL AND coalesce(b.is_piece, b.unit IS NULL, TRUE) THEN 1
+        WHEN w.word IS NOT NULL AND (b.unit IS NULL OR b.is_piece) THEN 1
     END AS DECIMAL(18, 3)) AS base_qty,
     n.row_count,
     n.file_id,
