@@ -90,8 +90,8 @@ def without_own(
 ) -> list[tuple[date, Decimal]]:
     """What can be promised by day to somebody whose own claims (day due, quantity) are among the demand.
 
-    `steps` are the rows of `inventory.atp_by_day`: day, projected quantity less safety stock, signed ATP. A claim that is due later than the
-    last day stays where it is.
+    `steps` are the rows of `inventory.atp_by_day`: day, projected quantity less safety stock, signed ATP. A claim that is due
+    later than the last day stays where it is.
     """
     claims = [(on or date.min, quantity) for on, quantity in own]
     free: list[tuple[date, Decimal]] = []
