@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,12 +19,12 @@ from orders_pipeline.checkup import book as checkup_book
 from orders_pipeline.ingest.intake import Intake, Taker
 from orders_pipeline.kernel.checks import Check, CheckResult, load_checks, run_checks
 from orders_pipeline.kernel.home import Home
-from orders_pipeline.kernel.models import Model, load_models, order_models
+from orders_pipeline.kernel.models import WHOLE, Model, load_models, order_models, parse, tables_read
 from orders_pipeline.kernel.orchestration import taken
 from orders_pipeline.kernel.refresh import Refreshed, Refresher
 from orders_pipeline.kernel.settings import Settings, load_settings
 from orders_pipeline.kernel.warehouse import open_warehouse
-from orders_pipeline.publish.publisher import Publication, Publisher
+from orders_pipeline.publish.publisher import CONSUMER, Publication, Publisher
 
 ROOMS = Path(__file__).parent
 Progress = Callable[[str], None]
@@ -147,6 +147,7 @@ class Session:
         They must be up to date, as must be whatever the checks read. Returns the results of now."""
         left = [c for c in checks() if (c.table, c.name) not in self.results]
         changed = self._all(names or ()) if anew else self._changes(names)
+        changed = {**self._contradicted(left, changed, names), **changed}
         results = run_checks(self._refresher, left, changed, self.run_id)
         self.results |= {(r.check.table, r.check.name): r for r in results}
         return results
@@ -157,6 +158,22 @@ class Session:
         # A refresher of these tables alone: the others may not exist yet.
         some = Refresher(self.connection, self._some(names), self.as_of, self.settings)
         return Publisher(self.connection, self.home, some, self.run_id).changes
+
+    def _contradicted(
+        self, left: Iterable[Check], changed: Mapping[str, Refreshed], names: Collection[str] | None
+    ) -> dict[str, Refreshed]:
+        """Tables made whole that came out the same, while something else that a check of theirs reads has changed since the
+        last publication: the claim may be broken all the same."""
+        batch = self._refresher.batch_of(CONSUMER)
+        found: dict[str, Refreshed] = {}
+        for check in left:
+            model = self._plan.get(check.table)
+            if batch is None or model is None or model.refresh != WHOLE or model.name in (*changed, *found):
+                continue
+            others = tables_read(parse(check.sql)) - {check.table}
+            if (names is None or model.name in names) and others and self._refresher.changed_since(others, batch):
+                found[model.name] = Refreshed(model, "whole", self._refresher.row_count(model))
+        return found
 
     def _all(self, names: Collection[str]) -> dict[str, Refreshed]:
         return {m.name: Refreshed(m, "whole", self._refresher.row_count(m)) for m in self._some(names)}

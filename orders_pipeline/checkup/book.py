@@ -10,7 +10,7 @@ from dataclasses import asdict, fields
 
 import duckdb
 
-from orders_pipeline.checkup.desk import Finding, Report
+from orders_pipeline.checkup.findings import Finding, Report
 from orders_pipeline.kernel.warehouse import transaction
 
 TABLE = "quality.checkup_findings"

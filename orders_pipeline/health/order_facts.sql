@@ -221,7 +221,7 @@ SELECT
     accept_seconds,
     is_accept_late,
     step_count,
-    CAST(illegal_count AS BIGINT) AS illegal_count,
+    CAST(round(illegal_count) AS BIGINT) AS illegal_count,
     local_date(paid_at, timezone) AS paid_on,
     settled_at,
     -- In both engines the greater of 0 and nothing is 0.

@@ -9,7 +9,7 @@ anywhere is completed by the next one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -131,7 +131,7 @@ class Refresher:
         if model.refresh == WHOLE:
             # A table refreshed whole that looks at the clock (`changes at: always`) ages with every new as_of.
             aged = model.clock is not None and as_of != self.as_of
-            if aged or self._inputs_changed(model, batch):
+            if aged or self.changed_since(model.after, batch):
                 # A table that shows the time is another one: comparing it with what is there would be the dearest part.
                 return self._whole(model, is_stale=aged and shows_the_clock(model.sql))
             return self._current(model)
@@ -142,15 +142,15 @@ class Refresher:
             return self._current(model)
         return self._keys(model, batch, keys)
 
-    def _inputs_changed(self, model: Model, batch: int) -> bool:
-        """Whether anything a table refreshed whole reads has changed since it was."""
+    def changed_since(self, names: Collection[str], batch: int) -> bool:
+        """Whether any of these tables, models' or others, has changed since a batch."""
         by_name = {m.name: m for m in self.models}
-        kinds = {name if name not in by_name else by_name[name].refresh for name in model.after} - {WHOLE}
+        kinds = {name if name not in by_name else by_name[name].refresh for name in names} - {WHOLE}
         marks = ", ".join("?" * len(kinds))
         touched = kinds and self._one(
             f"SELECT count(*) FROM kernel.touched WHERE batch > ? AND kind IN ({marks})", [batch, *kinds]
         )
-        return bool(touched) or any(by_name[n].refresh == WHOLE and self._rebuilt(n) > batch for n in model.after if n in by_name)
+        return bool(touched) or any(by_name[n].refresh == WHOLE and self._rebuilt(n) > batch for n in names if n in by_name)
 
     def _rebuilt(self, name: str) -> int:
         return self._one("SELECT coalesce(max(rebuilt), 0) FROM kernel.consumers WHERE consumer = ?", [name])

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from orders_pipeline.checkup import desk
+from orders_pipeline.checkup.findings import Finding, Report
 from orders_pipeline.cli import main
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.warehouse import connect
@@ -104,11 +104,11 @@ def test_what_could_not_be_looked_at_again_stands(world: World) -> None:
 
     world._own(world.home.warehouse)
     with connect(world.home.warehouse, world.home.work) as connection:
-        finding = desk.Finding("a_probe", "x", "error", "here", *["text"] * 6)
-        book.record(connection, desk.Report(AS_OF, 1, (finding,), {}))
-        book.record(connection, desk.Report(AS_OF, 1, (), {"a_probe": "the table is gone"}))
+        finding = Finding("a_probe", "x", "error", "here", *["text"] * 6)
+        book.record(connection, Report(AS_OF, 1, (finding,), {}))
+        book.record(connection, Report(AS_OF, 1, (), {"a_probe": "the table is gone"}))
         assert connection.execute(f"SELECT count(*) FROM {book.TABLE}").fetchall() == [(1,)]
-        book.record(connection, desk.Report(AS_OF, 1, (), {}))
+        book.record(connection, Report(AS_OF, 1, (), {}))
         assert connection.execute(f"SELECT count(*) FROM {book.TABLE}").fetchall() == [(0,)]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from orders_pipeline.checkup import desk
+from orders_pipeline.checkup.findings import Report
 from orders_pipeline.checkup.scene import Scene
 from orders_pipeline.kernel.home import KEY_VARIABLE, Home
 from orders_pipeline_tests import support
@@ -88,7 +89,7 @@ class World:
         with self.home.settings_file.open("a", encoding="utf-8") as out:
             out.write(text + "\n")
 
-    def examine(self, as_of: datetime = AS_OF) -> desk.Report:
+    def examine(self, as_of: datetime = AS_OF) -> Report:
         scene = Scene(self.home, as_of, environ=self.environ, **self.scene)
         try:
             return desk.examine(scene)
@@ -96,7 +97,7 @@ class World:
             scene.close()
 
 
-def found(report: desk.Report, level: str = "info") -> Found:
+def found(report: Report, level: str = "info") -> Found:
     """(probe, place) of the findings at this level or above."""
     levels = ("info", "warn", "error")
     return {(f.probe, f.place) for f in report.findings if levels.index(f.severity) >= levels.index(level)}

@@ -83,7 +83,7 @@ def test_killed_run_is_completed_and_a_burst_during_a_run_is_taken_by_the_next(
     assert order_numbers(home) == ["A1", "A2", "A3", *burst]
     runs = instance.get_run_records(ascending=True)
     statuses = [r.dagster_run.status.value for r in runs]
-    assert statuses[:2] == ["FAILURE", "SUCCESS"] and set(statuses[2:]) == {"SUCCESS"}
+    assert statuses[:2] == ["FAILURE", "SUCCESS"] and set(statuses[2:]) <= {"SUCCESS"}
     assert len(runs) <= 4, "a burst is one run, or two when it was seen half"
     messages = [e.message for e in instance.all_logs(runs[0].dagster_run.run_id)]
     assert any("ended by signal 9" in m for m in messages)

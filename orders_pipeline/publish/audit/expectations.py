@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -11,12 +12,21 @@ from typing import Any
 # Before the library is imported: it reports its use home otherwise.
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # PySpark, where installed, warns of the pandas it was not asked to use.
-    import great_expectations as gx
-    from great_expectations import expectations as gxe
+# Nor does it need Spark Connect, whose import ends the process where the main module is no file (a worker of a test run).
+CONNECT = "pyspark.sql.connect"
+is_barred = CONNECT not in sys.modules
+if is_barred:
+    sys.modules[CONNECT] = None  # type: ignore[assignment]
+try:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PySpark, where installed, warns of the pandas it was not asked to use.
+        import great_expectations as gx
+        from great_expectations import expectations as gxe
+finally:
+    if is_barred:
+        del sys.modules[CONNECT]
 
-from orders_pipeline.publish.audit import Outcome, samples
+from orders_pipeline.publish.audit import Outcome, samples  # noqa: E402
 
 Found = dict[str, tuple[Any, list[Outcome]]]
 

@@ -23,7 +23,7 @@ def write(home: Home, month: date, language: str = LANGUAGES[0], out: Path | Non
     """
     from orders_pipeline.publish.spreadsheet import replace_when_changed
     from orders_pipeline.publish.workbook.reading import read
-    from orders_pipeline.publish.workbook.writing import render
+    from orders_pipeline.publish.workbook.rendering import render
 
     path = out or default_path(home, month, language)
     content = render(read(home, month, language), path)

@@ -1,17 +1,14 @@
-"""Writes a month as a workbook. Every sum and identity is a formula, and holds the value it must come to."""
+"""Tables and cells of a workbook. Every sum and identity is a formula, and holds the value it must come to."""
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orders_pipeline.publish.spreadsheet import PLAIN, cell_text
+from orders_pipeline.publish.spreadsheet import cell_text
 from orders_pipeline.publish.workbook.reading import Column, Month, Table
 
 if TYPE_CHECKING:
@@ -73,30 +70,6 @@ class Places:
         return cells if here else f"'{self.table.title}'!{cells}"
 
 
-def render(month: Month, path: Path) -> bytes:
-    """The workbook's bytes; they depend on the month and, for the link to the audit, on the folder it is written to."""
-    import xlsxwriter
-
-    from orders_pipeline.publish.workbook.summary import SHEET, blocks
-
-    out = io.BytesIO()
-    # Made in memory: the parts get no time and no permissions of this machine.
-    with xlsxwriter.Workbook(out, {**PLAIN, "in_memory": True, "default_date_format": NUMBER_FORMATS["date"]}) as book:
-        book.set_calc_mode("auto")
-        made_at = (month.checked_at or datetime(month.month.year, month.month.month, 1, tzinfo=UTC)).astimezone(UTC)
-        title = f"{SHEET[month.language]} {month.month:%Y-%m}"
-        book.set_properties({"title": title, "created": made_at.replace(tzinfo=None, microsecond=0)})
-        styles = Styles(book)
-        front = book.add_worksheet(SHEET[month.language])
-        places = {name: Places(table) for name, table in month.tables.items()}
-        for table in month.tables.values():
-            _sheet(book.add_worksheet(table.title), table, places[table.name], styles, month)
-        link = os.path.relpath(month.audit.pages, path.parent) if month.audit.pages.exists() else None
-        _front(front, title, blocks(month, places, link), styles, month)
-        front.activate()
-    return out.getvalue()
-
-
 class Styles:
     """The formats of the workbook, each made once."""
 
@@ -135,7 +108,8 @@ class Styles:
         )
 
 
-def _sheet(sheet: Worksheet, table: Table, places: Places, styles: Styles, month: Month) -> None:
+def table_sheet(sheet: Worksheet, table: Table, places: Places, styles: Styles, month: Month) -> None:
+    """A table on a sheet of its own: heads, rows, sums by currency."""
     note = table.note if table.is_frozen or not month.is_closed else f"{table.note} {WORDS['not_frozen'][month.language]}"
     sheet.write_string(0, 0, f"{table.title} {month.month:%Y-%m}", styles.title)
     sheet.write_string(1, 0, note, styles.note)
@@ -161,7 +135,7 @@ def _sheet(sheet: Worksheet, table: Table, places: Places, styles: Styles, month
     for number, column in enumerate(table.columns):
         sheet.set_column(number, number, _width(column, table.rows))
     sheet.freeze_panes(FIRST_ROW, 2)
-    _paper(sheet, month, 1 if len(table.columns) <= MOST_COLUMNS else 2)
+    paper(sheet, month, 1 if len(table.columns) <= MOST_COLUMNS else 2)
     sheet.repeat_rows(HEAD_ROW)
     sheet.repeat_columns(0, 1)
 
@@ -188,19 +162,8 @@ def total(rows: Iterable[Mapping[str, Any]], name: str, **chosen: Any) -> Decima
     return sum((r[name] or 0 for r in rows if all((r[k] or "") == v for k, v in chosen.items())), Decimal(0))
 
 
-def _front(sheet: Worksheet, title: str, made: Sequence[Any], styles: Styles, month: Month) -> None:
-    sheet.write_string(0, 0, title, styles.title)
-    row = 2
-    widths: dict[int, int] = {}
-    for block in made:
-        row = block.write(sheet, row, styles, widths) + 1
-    for number, width in widths.items():
-        sheet.set_column(number, number, min(max(width + 2, NARROWEST + 2), WIDEST))
-    sheet.freeze_panes(1, 0)
-    _paper(sheet, month, pages_high=1)
-
-
-def _paper(sheet: Worksheet, month: Month, pages_wide: int = 1, pages_high: int = 0) -> None:
+def paper(sheet: Worksheet, month: Month, pages_wide: int = 1, pages_high: int = 0) -> None:
+    """How a sheet is printed."""
     sheet.set_landscape()
     sheet.set_paper(9)
     sheet.fit_to_pages(pages_wide, pages_high)
