@@ -26,7 +26,6 @@ from sqlglot import exp
 from orders_pipeline.kernel.exchange import export_rows
 from orders_pipeline.kernel.faults import Permanent
 from orders_pipeline.kernel.models import Model, Value, render
-from orders_pipeline.kernel.portable import Schema
 from orders_pipeline.kernel.spark_sql import bound_for_spark, take_out_shared, view_name
 from orders_pipeline.kernel.through import apply
 
@@ -58,6 +57,8 @@ class SparkEngine:
         self.work_dir = work_dir.resolve()
         self.master = master
         self.session = self._start()
+        #: Columns and types of what has been registered: the rules of the portable subset ask for them.
+        self._columns: dict[str, dict[str, str]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -87,20 +88,20 @@ class SparkEngine:
         thresholds: Mapping[str, Decimal | int | str],
         settings: Mapping[str, Value],
         out_dir: Path,
-        schema: Schema | None = None,
         progress: Callable[[str], None] = lambda text: None,
     ) -> dict[str, Path]:
         """Make every model's table as a Parquet folder `out_dir/<room.table>`; return the folders in the models' order.
 
         `raw_dir` holds a Parquet folder for each table that no model makes, named `raw.<entity>` (see `export_raw`).
-        `schema` is passed on to `spark_sql`; `progress` hears each model's name. The workers must see both folders.
+        `progress` hears each model's name. The workers must see both folders.
         """
         for folder in sorted(path for path in raw_dir.iterdir() if path.is_dir()):
             self._register(folder.name, self.session.read.parquet(str(folder)))
         results: dict[str, Path] = {}
         for model in models_in_order:
             progress(model.name)
-            expression = bound_for_spark(model, as_of, thresholds, settings, schema)
+            known = {table: self._columns[table] for table in model.after if table in self._columns}
+            expression = bound_for_spark(model, as_of, thresholds, settings, known)
             results[model.name] = out_dir / model.name
             try:
                 self._make(model, expression, results[model.name])
@@ -129,6 +130,7 @@ class SparkEngine:
 
     def _register(self, table: str, frame: DataFrame) -> None:
         frame.createOrReplaceTempView(view_name(table))
+        self._columns[table] = {column.name: column.dataType.simpleString() for column in frame.schema}
 
     def _start(self) -> SparkSession:
         require_spark()

@@ -73,7 +73,7 @@ def test_nested_folders_and_other_names_publish_the_same(flat: Home, data: Path,
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, folder / f"download ({number}).{'txt' if number % 2 else 'CSV'}")
     command(home)
-    support.same(home, flat, {"ops.files": ["path"]})
+    support.same(home, flat, {"ops.files": ["path"], "quality.tickets": ["examples"]})
 
 
 def test_counts_and_totals_are_the_profile_s(flat: Home, expected: dict) -> None:
@@ -371,7 +371,9 @@ def test_two_slices_are_the_whole(flat: Home, in_one_go: Home) -> None:
         "fulfilment.order_stages", "fulfilment.payment_deadlines", "fulfilment.timeouts", "fulfilment.cancellations_hourly",
         "fulfilment.stage_delays", "fulfilment.backlog_hourly", "fulfilment.backlog_orders", "fulfilment.on_time_daily",
         "fulfilment.weekly_review", "health.order_flow_daily", "health.score_components", "health.channel_daily",
+        "quality.metrics",
     ), "*")  # fmt: skip
     support.same(
-        in_one_go, flat, {"*": PLACE, "ops.files": "*", "orders.products": "*", "inventory.nodes": "*"} | staged
+        in_one_go, flat, {"*": PLACE, "ops.files": "*", "orders.products": "*", "inventory.nodes": "*",
+                         "quality.tickets": ["examples"]} | staged
     )
