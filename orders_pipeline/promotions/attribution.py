@@ -23,7 +23,7 @@ from orders_pipeline.promotions.study import Placebo, Study
 if TYPE_CHECKING:
     import pyarrow as pa
 
-METHOD = "masked-pooled-2"
+METHOD = "masked-pooled-3"
 COLUMNS = (
     "promotion_id", "row_no", "status", "reason", "warning", "tier", "method_version", "observed_gmv_amount", "natural_amount",
     "repurchase_amount", "competitor_amount", "competitor_status", "cannibalised_amount", "pulled_forward_amount",
@@ -154,19 +154,22 @@ def pool(studies: list[Study]) -> Pooled:
 
 
 def cannibalised(one: Study, pooled: Pooled) -> Evidence | None:
-    """Lift and loss of the goods beside, in units of what was promoted."""
+    """Lift and loss of the goods beside, in units of what was promoted, less what quiet windows lose as well."""
     if one.substitute is None or one.substitute_price <= 0 or one.price <= 0:
         return None
     loss, variance = one.substitute
+    loss += pooled.bias["substitute"] * one.substitute_due
     covariance = -pooled.correlation * np.sqrt(variance * one.variance)
     scale = one.price / one.substitute_price
     return Evidence(one.case.kind, one.lift, loss * scale, one.variance, variance * scale**2, covariance * scale)
 
 
 def pulled(one: Study, pooled: Pooled) -> Evidence | None:
+    """Lift and what is missing on the days after, less what is missing after quiet windows as well."""
     if one.after is None:
         return None
-    return Evidence(one.case.kind, one.lift, one.after[0], one.variance, one.after[1], one.after[2])
+    missing = one.after[0] + pooled.bias["after"] * one.after_due
+    return Evidence(one.case.kind, one.lift, missing, one.variance, one.after[1], one.after[2])
 
 
 def delayed(one: Study) -> Evidence | None:

@@ -42,6 +42,9 @@ class Study:
     substitute: tuple[float, float] | None = None
     after: tuple[float, float, float] | None = None
     before: tuple[float, float, float] | None = None
+    #: What was to be expected on the days after, and of the goods beside.
+    after_due: float = 0.0
+    substitute_due: float = 0.0
     price: float = 0.0
     substitute_price: float = 0.0
     existing_share: float | None = None
@@ -101,6 +104,7 @@ def look(world: World, controls: Controls, case: Case) -> Study:
     if study.reason:
         return study
     study.expected, study.errors = full.value, np.sqrt(np.maximum(np.diag(full.covariance), 0))
+    study.after_due = float(full.value[after].sum())
     study.after = _leak(target, days, after & clean[days], after, inside, full, model, 7)
     if case.notice:
         before = (days < case.start) & (days >= case.start - case.notice)
@@ -232,6 +236,7 @@ def _substitutes(
     leak = _leak(beside, days, used[days], np.ones(len(days), bool), np.zeros(len(days)), full, model, 1)
     if leak is not None:
         study.substitute, study.substitute_price = leak[:2], beside.unit_price
+        study.substitute_due = float(full.value.sum())
     return model
 
 
