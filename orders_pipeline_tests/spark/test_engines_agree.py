@@ -1,11 +1,15 @@
 """`run --engine spark` against `run`: every table of the warehouse row for row, and what is published.
 
-Spark runs on a cluster of separate worker processes, once for this module, over a simulated sample and a tangled book.
+Spark runs on a standalone master with two workers, all processes that are started here, over a simulated sample and a
+tangled book: once undisturbed, and once losing a worker with its executor in the middle.
 """
 
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +18,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from benchmarks.standalone import Standalone, standalone
 from orders_pipeline import cluster, pipeline
 from orders_pipeline.kernel import spark
 from orders_pipeline.kernel.faults import Permanent
@@ -51,8 +56,9 @@ class Engines:
     late: Path
     duck: Home
     spark: Home
+    bereft: Home
+    workers: Standalone
     runs: dict[str, RunResult] = field(default_factory=dict)
-    workers: list[int] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
@@ -63,26 +69,21 @@ def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
         pytest.skip(str(reason))
     root = tmp_path_factory.mktemp("engines")
     made = simulate(300, root / "sample", seed=20)
-    duck, other = (support.new_home(root / name) for name in ("duck", "spark"))
-    both = Engines(made.as_of, root / "late", duck, other)
-    _hold_back(made.landing, both.late)
+    homes = [support.new_home(root / name) for name in ("duck", "spark", "bereft")]
     late = Tangle(5, 150, made.as_of)
-    support.write_csv(both.late / "late_holds.csv", late.holds(9))
-    support.write_csv(both.late / "late_counts.csv", late.stock()["inventory_snapshots"])
-    for home in (duck, other):
+    _hold_back(made.landing, root / "late")
+    support.write_csv(root / "late" / "late_holds.csv", late.holds(9))
+    support.write_csv(root / "late" / "late_counts.csv", late.stock()["inventory_snapshots"])
+    for home in homes:
         shutil.copytree(made.landing, home.landing, dirs_exist_ok=True)
         Tangle(3, 150, made.as_of).land(home)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, standalone(root / "cluster", workers=2) as workers:
         patch.setenv(KEY_VARIABLE, "a key for tests only")
-        close = spark.SparkEngine.close
-
-        def count_and_close(engine: spark.SparkEngine) -> None:
-            both.workers.append(engine.worker_count())
-            close(engine)
-
-        patch.setattr(spark.SparkEngine, "close", count_and_close)
-        both.runs["duckdb"] = pipeline.run(duck, both.as_of)
-        both.runs["spark"] = cluster.run(other, both.as_of)
+        for name, value in workers.driver_environment().items():
+            patch.setenv(name, value)
+        both = Engines(made.as_of, root / "late", *homes, workers)
+        both.runs["duckdb"] = pipeline.run(both.duck, both.as_of)
+        both.runs["spark"] = cluster.run(both.spark, both.as_of, master=workers.url)
         yield both
 
 
@@ -114,8 +115,9 @@ def differing(table: str, left: Home, right: Home) -> list[str]:
         return found
 
 
-def test_spark_ran_on_separate_worker_processes(engines: Engines) -> None:
-    assert engines.workers[0] >= 2
+def test_spark_ran_on_two_workers(engines: Engines) -> None:
+    assert len(engines.workers.executors_started()) == 2
+    assert not engines.workers.workers_lost()
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -147,6 +149,27 @@ def test_both_runs_say_the_same(engines: Engines) -> None:
 
 def test_spark_leaves_nothing_in_the_work_folder(engines: Engines) -> None:
     assert not (engines.spark.work / "spark").exists()
+
+
+def test_a_worker_killed_in_the_middle_changes_nothing(engines: Engines) -> None:
+    """The command line's run: half of the tables are made, and the next one is being written, when a machine is gone."""
+    command = [sys.executable, "-m", "orders_pipeline.cli", "run", "--home", str(engines.bereft.root), "--engine", "spark"]
+    command += ["--master", engines.workers.url, "--as-of", engines.as_of.isoformat()]
+    results = engines.bereft.work / "spark" / "results"
+    with (engines.bereft.root / "log").open("w") as log:
+        run = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        while len(list(results.glob("*.*"))) < len(TABLES) // 2 or not list(results.glob("*/_temporary")):
+            assert run.poll() is None, (engines.bereft.root / "log").read_text()
+            time.sleep(0.02)
+        engines.workers.kill(0)
+        # Files of the simulator are refused by design: 1 says so.
+        assert run.wait(timeout=600) in (0, 1)
+    finally:
+        run.kill()
+    assert len(engines.workers.workers_lost()) == 1
+    assert [found for table in TABLES for found in differing(table, engines.duck, engines.bereft)] == []
+    support.same(engines.duck, engines.bereft)
 
 
 def test_duckdb_continues_where_spark_left_off(engines: Engines) -> None:
