@@ -8,6 +8,7 @@ import dagster as dg
 from orders_pipeline.checkup import desk
 from orders_pipeline.kernel.orchestration.metadata import records
 from orders_pipeline.kernel.orchestration.resources import POOL, Warehouse
+from orders_pipeline.kernel.orchestration.retention import prune, records_kept
 from orders_pipeline.kernel.orchestration.schedules import CONSOLE
 
 NAME = "checkup"
@@ -20,6 +21,8 @@ def look(context: dg.OpExecutionContext, warehouse: Warehouse) -> None:
         report = desk.record_in(now)
         for line in now.undelivered:
             context.log.warning(line)
+        # Where no worker does it.
+        deleted = prune(context.instance, records_kept(now.home))
     for one in report.findings:
         say = {"error": context.log.error, "warn": context.log.warning}.get(one.severity, context.log.info)
         say(f"{one.probe} {one.place}: {one.found} - {one.fix}")
@@ -29,6 +32,7 @@ def look(context: dg.OpExecutionContext, warehouse: Warehouse) -> None:
     context.add_output_metadata(
         {
             "probes": report.probes,
+            "run records deleted": deleted,
             **{severity: counts[severity] for severity in ("error", "warn", "info")},
             **({"findings": records(names, rows)} if rows else {}),
             **({"not looked at": dg.MetadataValue.json(dict(report.left_out))} if report.left_out else {}),

@@ -20,7 +20,10 @@ from pathlib import Path
 import sqlalchemy as db
 from dagster import DagsterInstance
 from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
+from dagster._core.storage.runs.schema import RunTagsTable
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
@@ -182,10 +185,16 @@ class BulkEventLog(SqliteEventLogStorage):
                 self._write_held()
 
     def delete_events(self, run_id: str) -> None:
+        """Delete a run's events with their file, and the outcomes of its checks: Dagster's own storage leaves both."""
         super().delete_events(run_id)
+        with self.index_connection() as connection:
+            connection.execute(AssetCheckExecutionsTable.delete().where(AssetCheckExecutionsTable.c.run_id == run_id))
         with self._files:
             if run_id in self._open:
                 self._close(run_id)
+            self._initialized_dbs.discard(run_id)
+            for suffix in ("", "-wal", "-shm"):
+                Path(self.path_for_shard(run_id) + suffix).unlink(missing_ok=True)
 
     def dispose(self) -> None:
         with self._files:
@@ -195,11 +204,21 @@ class BulkEventLog(SqliteEventLogStorage):
         super().dispose()
 
 
+class Runs(SqliteRunStorage):
+    """Dagster's SQLite run storage; a run that is deleted takes its tags with it."""
+
+    def delete_run(self, run_id: str) -> None:
+        super().delete_run(run_id)
+        with self.connect() as connection:
+            connection.execute(RunTagsTable.delete().where(RunTagsTable.c.run_id == run_id))
+
+
 class BulkStorage(DagsterSqliteStorage):
     """Dagster's SQLite storage with the event log above; named in the dagster.yaml of a home."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(base_dir, inst_data)
+        self._run_storage = Runs.from_local(str(Path(base_dir, "history")))
         self._event_log_storage = BulkEventLog(str(Path(base_dir, "history", "runs")))
 
     @classmethod

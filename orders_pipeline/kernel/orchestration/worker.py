@@ -42,6 +42,8 @@ LOOK_SECONDS = 1.0
 #: A worker that has not shown itself for so long is taken for dead, whatever it holds.
 SILENT_SECONDS = 20.0
 CANCEL_LOOK_SECONDS = 2.0
+#: After so many runs, records of old ones are deleted.
+PRUNE_EVERY = 20
 #: A child's exit code when another run is at work.
 BUSY = 75
 
@@ -88,7 +90,7 @@ class Worker:
         from orders_pipeline.kernel.orchestration.resources import in_use
         from orders_pipeline.kernel.orchestration.sensors import Cursor, decide, pending
 
-        last, arrivals = Cursor(), Arrivals(self.home.landing)
+        last, arrivals, runs = Cursor(), Arrivals(self.home.landing), 0
         self._in_child(self._settle)
         try:
             while not self.stopping:
@@ -100,7 +102,10 @@ class Worker:
                     if code == BUSY:  # One that was asked for is about to start.
                         time.sleep(LOOK_SECONDS)
                     else:
-                        last = decision
+                        last, runs = decision, runs + 1
+                    if runs >= PRUNE_EVERY:
+                        self._in_child(self._prune, beat)
+                        runs = 0
                 else:
                     arrivals.wait(LOOK_SECONDS / 4 if unsettled or files else LOOK_SECONDS)
         finally:
@@ -186,6 +191,14 @@ class Worker:
 
         with DagsterInstance.from_config(str(self.home.dagster)) as instance:
             settle_dead_runs(instance)
+
+    def _prune(self) -> None:
+        from dagster import DagsterInstance
+
+        from orders_pipeline.kernel.orchestration.retention import prune, records_kept
+
+        with DagsterInstance.from_config(str(self.home.dagster)) as instance:
+            prune(instance, records_kept(self.home))
 
 
 def settle_dead_runs(instance: dg.DagsterInstance) -> None:
