@@ -89,20 +89,18 @@ def soak(folder: Path, options: argparse.Namespace) -> dict:
                 time.sleep(min(left, LOOK_SECONDS))
         _until(lambda: _published(home) == arrivals.told())
         watch.look(1.0)
-        if not options.dev:
-            _until(lambda: not worker.alive(home) or not any(home.work.rglob("*.*")), 20)
-    anew = _warehouse_made_at_once(home, folder / "anew")
+    anew, runs = _warehouse_made_at_once(home, folder / "anew"), runs_of(home)
     return {
         "minutes": options.minutes,
         "days": options.days,
         "served_by": "dev" if options.dev else "worker",
         "files": arrivals.files,
         "orders": arrivals.orders,
-        "runs": runs_of(home),
+        "runs": runs,
         "run_records_kept": options.keep_records,
         "thirds": watch.thirds(),
         "warehouse_made_at_once_mb": anew,
-        "faults": faults(home, arrivals, watch, anew, options.keep_records),
+        "faults": faults(home, arrivals, watch, anew, options.keep_records, runs),
     }
 
 
@@ -214,7 +212,7 @@ class Watch:
         return found
 
 
-def faults(home: Home, arrivals: Arrivals, watch: Watch, anew_mb: float, keep_records: int) -> list[str]:
+def faults(home: Home, arrivals: Arrivals, watch: Watch, anew_mb: float, keep_records: int, runs: Mapping[str, int]) -> list[str]:
     """What is lost, double, or without bound."""
     _, second, last = watch.thirds()
     disk = watch.disk()
@@ -233,7 +231,6 @@ def faults(home: Home, arrivals: Arrivals, watch: Watch, anew_mb: float, keep_re
         "run_records_mb": (2 * keep_records + worker.PRUNE_EVERY) * RECORD_MB,
     }
     found += [f"{name} {disk[name]:.1f} at the end, allowed {most:.1f}" for name, most in ends.items() if disk[name] > most]
-    runs = runs_of(home)
     if sum(runs.values()) > 2 * keep_records + worker.PRUNE_EVERY + 1:
         found.append(f"{sum(runs.values())} run records, {keep_records} are to be kept")
     if set(runs) - {"SUCCESS"}:

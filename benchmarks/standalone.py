@@ -51,6 +51,14 @@ class Standalone:
         os.killpg(self.workers[number].pid, signal.SIGKILL)
         self.workers[number].wait()
 
+    def worker_cpu(self) -> float:
+        """Processor seconds of the workers so far, with those of the executors that have ended."""
+        ticks = 0
+        for worker in self.workers:
+            fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(int(one) for one in fields[11:15])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def log(self) -> str:
         """What the master has said."""
         return (self.folder / "master.log").read_text(errors="replace")

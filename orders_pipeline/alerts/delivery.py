@@ -8,7 +8,8 @@ Who hears of what stands in the home's settings.toml; the address is a secret an
     language = "zh"                           # en or zh (default en)
     rules = ["large_difference"]              # these rules only (default all)
 
-Every piece of news is also appended to `<home>/alerts.jsonl`. What could not be delivered is tried again by later runs,
+Every piece of news is also appended to `<home>/alerts.jsonl`; when that is full it becomes `alerts.before.jsonl`, in place of the
+one before (all of it stands in `ops.alerts`). What could not be delivered is tried again by later runs,
 less and less often; it never stops a run.
 """
 
@@ -30,6 +31,7 @@ from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.warehouse import records, transaction
 
 FILE = "file"
+FILE_BYTES = 16_000_000
 #: Minutes after the first, second … failure; then the last one again and again.
 PATIENCE = (1, 5, 15, 60)
 #: A message names this many; the rest are counted.
@@ -142,7 +144,10 @@ def _pending(connection: duckdb.DuckDBPyConnection, target: str, moment: datetim
 def _append(connection: duckdb.DuckDBPyConnection, home: Home, moment: datetime) -> None:
     rows = _pending(connection, FILE, moment)
     if rows:
-        with (home.root / "alerts.jsonl").open("a", encoding="utf-8") as out:
+        file = home.root / "alerts.jsonl"
+        if file.exists() and file.stat().st_size >= FILE_BYTES:
+            file.replace(file.with_name("alerts.before.jsonl"))
+        with file.open("a", encoding="utf-8") as out:
             out.writelines(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
         _settle(connection, FILE, moment, "")
 

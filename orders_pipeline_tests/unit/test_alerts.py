@@ -13,7 +13,7 @@ import duckdb
 import pytest
 
 from orders_pipeline import pipeline
-from orders_pipeline.alerts import desk
+from orders_pipeline.alerts import delivery, desk
 from orders_pipeline.alerts.book import News, look
 from orders_pipeline.alerts.delivery import LISTED, PATIENCE, Target, compose, deliver, read_targets, send_now
 from orders_pipeline.alerts.rules import Rule, load_rules
@@ -104,6 +104,16 @@ def test_each_piece_of_news_is_told_once(warehouse: duckdb.DuckDBPyConnection, h
     assert "迟 3" in post.got[0][1]
     told = [json.loads(line) for line in (home.root / "alerts.jsonl").read_text().splitlines()]
     assert [(row["event"], row["entity_id"]) for row in told] == [("raised", "a"), ("cleared", "a")]
+
+
+def test_a_full_file_makes_way(warehouse: duckdb.DuckDBPyConnection, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "FILE_BYTES", 100)
+    for hour, thing in enumerate("abc"):
+        see(warehouse, NOON + hour * HOUR, **{thing: 3})
+        deliver(warehouse, home, [], NOON + hour * HOUR)
+    told = {name: (home.root / name).read_text().splitlines() for name in ("alerts.jsonl", "alerts.before.jsonl")}
+    # A look raises one and clears the one before; each file was full after one look.
+    assert [[json.loads(line)["entity_id"] for line in lines] for lines in told.values()] == [["c", "b"], ["b", "a"]]
 
 
 def test_what_fails_is_tried_again_less_and_less_often(
