@@ -36,6 +36,8 @@ from benchmarks.freshness import runs_of, served
 from orders_pipeline import dev
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.orchestration import worker
+from orders_pipeline.kernel.orchestration.resources import in_use
+from orders_pipeline.kernel.orchestration.sensors import pending
 
 #: What may be more at the end than in the second third: shares of it, and some.
 MEMORY_SHARE, MEMORY_MB = 1.10, 20.0
@@ -87,7 +89,7 @@ def soak(folder: Path, options: argparse.Namespace) -> dict:
             while (left := end - time.monotonic()) > 0:
                 watch.look(gone)
                 time.sleep(min(left, LOOK_SECONDS))
-        _until(lambda: _published(home) == arrivals.told())
+        _until(lambda: _published(home) == arrivals.told() and pending(home) == ([], 0) and not in_use(home))
         watch.look(1.0)
     anew, runs = _warehouse_made_at_once(home, folder / "anew"), runs_of(home)
     return {
