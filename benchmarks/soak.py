@@ -45,8 +45,8 @@ HANDLES = 8
 #: The warehouse, against one that is made of the same files at once: a share of it, and what an almost empty one takes.
 WAREHOUSE_SHARE, WAREHOUSE_MB = 3.0, 60.0
 SPARE_SHARE, SPARE_MB = 1.5, 5.0
-#: One run's record: above a thousand events.
-RECORD_MB = 4.0
+#: One run's record, above a thousand events, with its share of the index.
+RECORD_MB = 7.0
 LOOK_SECONDS = 1.0
 LOST_SECONDS = 300.0
 _MB = 1_000_000

@@ -84,7 +84,7 @@ def test_what_a_real_run_has_left_goes(home: Home, instance: dg.DagsterInstance)
 
 
 def test_a_home_says_how_many(home: Home) -> None:
-    assert records_kept(home) == 300
+    assert records_kept(home) == 200
     home.settings_file.write_text("[thresholds]\nrun_records_max_count = 7\n")
     assert records_kept(home) == 7
 
