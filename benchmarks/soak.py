@@ -89,7 +89,7 @@ def soak(folder: Path, options: argparse.Namespace) -> dict:
             while (left := end - time.monotonic()) > 0:
                 watch.look(gone)
                 time.sleep(min(left, LOOK_SECONDS))
-        _until(lambda: _published(home) == arrivals.told() and pending(home) == ([], 0) and not in_use(home))
+        _until(lambda: _published(home) == arrivals.told() and pending(home) == ([], 0) and not _at_work(home))
         watch.look(1.0)
     anew, runs = _warehouse_made_at_once(home, folder / "anew"), runs_of(home)
     return {
@@ -271,6 +271,11 @@ def _worker(home: Home) -> Iterator[None]:
                 process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _at_work(home: Home) -> bool:
+    """Whether a run has the warehouse, or has yet to write down that it is done."""
+    return in_use(home) or not set(runs_of(home)) <= {"SUCCESS", "FAILURE", "CANCELED"}
 
 
 def _until(condition, seconds: float = LOST_SECONDS) -> None:
