@@ -21,7 +21,7 @@ def test_some_seconds_of_arrivals_leave_everything_bounded(tmp_path: Path) -> No
     assert report["files"] >= 6
     assert set(report["runs"]) == {"SUCCESS"}
     last = report["thirds"][-1]
-    assert last["memory_mb"] > 50 and last["handles"] > 5, "the worker was looked at"
+    assert last["memory_mb"] > 50 and last["handles"] > 2, "the worker was looked at"
     assert last["warehouse_mb"] > 1 and last["run_records_mb"] > 0.1, "so was the disk"
 
 
