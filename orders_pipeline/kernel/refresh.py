@@ -68,6 +68,7 @@ class Refresher:
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS {room}")
         self._fingerprints: dict[str, str] = {}
         self._known: dict[str, tuple[int, str, datetime]] | None = None
+        self._rows: dict[str, int] = {}
         self._passed: list[Model] = []
         self._columns: dict[str, dict[str, str]] = {}
         self._references: dict[str, str] = {}
@@ -201,6 +202,7 @@ class Refresher:
             self.connection.execute(f"CREATE OR REPLACE TABLE {model.name} AS {text}")
             self._advance(model, rebuilt=True)
         self._columns.pop(model.name, None)
+        self._rows.pop(model.name, None)
         return Refreshed(model, "whole", self.row_count(model))
 
     def _keys(self, model: Model, batch: int, keys: int) -> Refreshed:
@@ -214,6 +216,7 @@ class Refresher:
             self.connection.execute(f"INSERT INTO {model.name} BY NAME {text}")
             self._pass_on(model, inside)
             self._advance(model)
+        self._rows.pop(model.name, None)
         return Refreshed(model, "keys", self.row_count(model), keys)
 
     def _spread(self, model: Model, batch: int) -> None:
@@ -295,7 +298,10 @@ class Refresher:
         return self._columns[name]
 
     def row_count(self, model: Model) -> int:
-        return self._one(f"SELECT count(*) FROM {model.name}")
+        """Rows of a model's table; counted once until this refresher changes it."""
+        if model.name not in self._rows:
+            self._rows[model.name] = self._one(f"SELECT count(*) FROM {model.name}")
+        return self._rows[model.name]
 
     def _state(self) -> dict[str, tuple[int, str, datetime]]:
         """How far each consumer has come; read once, for this refresher alone moves the models on."""
