@@ -274,17 +274,19 @@ def _damaged(connection: duckdb.DuckDBPyConnection, mapper: Mapper) -> frozenset
     """Handles of ids of which too many end in zeros past the fifteenth digit.
 
     One id of a thousand with eighteen digits ends in three zeros by itself, so a single one says nothing in a long file.
-    Damage is when they are ten times (one or two: a hundred times) as many as chance gives.
+    Damage is when they are ten times (one or two: a hundred times) as many as chance gives. An id counts once, in however many
+    rows it stands.
     """
     ids = mapper.identifiers()
     if not ids:
         return frozenset()
-    counts = ", ".join(f"count(*) FILTER (WHERE contains(i_{h}, '00') AND lost_digits(i_{h}))" for h in ids)
+    counts = ", ".join(f"count(DISTINCT i_{h}) FILTER (WHERE contains(i_{h}, '00') AND lost_digits(i_{h}))" for h in ids)
     found = set()
     for handle, seen in zip(ids, connection.execute(f"SELECT {counts} FROM {STAGED}").fetchall()[0], strict=True):
         if seen:
             chance = connection.execute(
-                f"SELECT sum(pow(10.0, 15 - strlen(i_{handle}))) FROM {STAGED} WHERE strlen(i_{handle}) >= 17"
+                f"SELECT sum(pow(10.0, 15 - strlen(id))) FROM (SELECT DISTINCT i_{handle} AS id FROM {STAGED}) "
+                "WHERE strlen(id) >= 17"
             ).fetchall()[0][0]
             if chance < seen / (10 if seen >= 3 else 100):
                 found.add(handle)

@@ -55,6 +55,18 @@ def test_one_identifier_that_ends_in_zeros_among_many_is_chance(home):
     assert query(home, "SELECT count(*) FROM orders.orders") == [(2_000,)]
 
 
+def test_an_identifier_is_counted_once_in_however_many_rows_it_stands(home):
+    def line(number: str, line_no: int) -> dict:
+        return {"channel": "taobao", "channel_order_id": number, "line_no": line_no, "sku": "S", "quantity": 1, "payable_amount": "1.00"}
+
+    numbers = [str(620000123456780000 + 7 * i) for i in range(60)]
+    assert any(n.endswith("000") for n in numbers)
+    rows = [line(n, 1) for n in numbers] + [line(numbers[0], line_no) for line_no in (2, 3, 4)]
+    land(home, "standard_order_lines.csv", rows)
+    run(home, AS_OF)
+    assert query(home, "SELECT count(*) FROM ops.quarantine") == [(0,)]
+
+
 def test_a_whole_column_of_lost_digits_is_damage(home):
     land(home, "standard_orders.csv", [order(f"62000012345{i:04d}000") for i in range(50)])
     run(home, AS_OF)
