@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import dagster as dg
 import pytest
+from dagster._core.storage.runs import SqliteRunStorage
 
 from orders_pipeline import cli, dev
 from orders_pipeline.definitions import defs
@@ -56,7 +57,7 @@ def test_embedded_instance_keeps_one_writer(home: Home) -> None:
         pools = instance.event_log_storage.get_pool_config()
         assert (pools.default_pool_limit, pools.pool_granularity.value) == (1, "run")
         assert type(instance.run_coordinator).__name__ == "QueuedRunCoordinator"
-        assert type(instance.run_storage).__name__ == "SqliteRunStorage"
+        assert isinstance(instance.run_storage, SqliteRunStorage)
         assert not instance.telemetry_enabled
     job = defs.resolve_job_def("load_and_publish")
     assert {node.definition.pool for node in job.graph.nodes} == {POOL}

@@ -12,6 +12,7 @@ import pytest
 
 from orders_pipeline.definitions import defs
 from orders_pipeline.kernel.home import Home
+from orders_pipeline.kernel.orchestration.channel_report import CHANNEL_REPORT
 from orders_pipeline.kernel.orchestration.months import CLOSE, MONTH_AUDIT, MONTH_CLOSE, MONTHLY, MONTHS, WORKBOOK
 from orders_pipeline_tests.scenarios.stories import Book
 from orders_pipeline_tests.scenarios.test_close import clock, sale
@@ -85,7 +86,7 @@ def test_months_are_partitions_once_they_are_over() -> None:
     assert job.partitions_def == MONTHS
     keys = MONTHS.get_partition_keys(current_time=clock("2026-04-02"))
     assert keys[-1] == MARCH and MONTHS.get_partition_keys(current_time=clock("2026-03-31"))[-1] == "2026-02-01"
-    plain = {key for key in defs.resolve_asset_graph().get_all_asset_keys() if key not in MONTHLY}
+    plain = {key for key in defs.resolve_asset_graph().get_all_asset_keys() if key not in (*MONTHLY, CHANNEL_REPORT)}
     assert {defs.resolve_asset_graph().get(key).partitions_def for key in plain} == {None}
     for name in ("load_and_publish", "reconcile"):
         assert not set(MONTHLY) & set(defs.resolve_job_def(name).asset_layer.executable_asset_keys)
