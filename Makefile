@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-spark setup-bench run test lint bench docs dev clean
+.PHONY: help setup setup-spark setup-bench run test test-slow lint bench docs dev clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,8 +38,13 @@ SAMPLE_AS_OF := 2026-03-21T12:00:00+08:00
 run: setup ## the bundled sample through the whole pipeline, with a summary of what came out
 	@$(BIN)/orders-pipeline run --home data --as-of $(SAMPLE_AS_OF) $(ARGS)
 
-test: setup ## all tests (Spark, Postgres and real-data tests skip with a reason where they cannot run)
-	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+TEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+test: setup ## the tests of every change (real-data tests skip with a reason where the data is absent)
+	@$(TEST) -m "not slow" $(ARGS)
+
+test-slow: setup ## the rest: second engine, random worlds, killed and crowded runs, real Postgres, browser, pages followed
+	@$(TEST) -m slow $(ARGS)
 
 lint: setup ## style and types
 	@$(BIN)/ruff check .

@@ -16,6 +16,21 @@ from orders_pipeline_tests import support
 ROOT = Path(__file__).parents[1]
 #: The moment at which `make run` looks at the bundled sample (see the Makefile).
 SAMPLE_AS_OF = parse_as_of("2026-03-21T12:00:00+08:00")
+#: Folders and files whose tests take minutes together: another engine, many random worlds, long histories, killed and crowded
+#: processes, browsers. `make test` leaves them to `make test-slow`.
+SLOW = (
+    "properties", "spark", "report/test_browser.py", "hostile/test_large.py",
+    *(f"scenarios/test_{name}.py" for name in ("kill", "readers", "spare_file")),
+    *(f"dagster/test_{name}.py" for name in ("crowd", "dev", "runs", "soak")),
+    *(f"acceptance/test_{name}.py" for name in ("complete_journey", "olist", "promotion_worlds", "simulated_lives", "six_months")),
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).as_posix().startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)
