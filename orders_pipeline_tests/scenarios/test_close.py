@@ -254,6 +254,7 @@ def test_months_are_closed_in_their_order(home: Home) -> None:
 
 @given(st.data())
 @settings(max_examples=3, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@pytest.mark.slow
 def test_differences_and_liabilities_roll_forward_over_closes(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
