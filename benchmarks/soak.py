@@ -210,6 +210,8 @@ class Watch:
         found = []
         for third in range(3):
             some = [look for gone, look in self.looks if third / 3 <= gone < (third + 1) / 3 or (third == 2 and gone >= 1)]
+            # A machine that has no time to look in a third of a short soak is judged by all it saw.
+            some = some or [look for _, look in self.looks]
             found.append({name: round(statistics.median(one[name] for one in some), 1) for name in some[0]} if some else {})
         return found
 

@@ -108,7 +108,9 @@ def test_burst_backfill_and_another_run_lose_and_double_nothing(
     finally:
         backfill.kill()
         others[0].kill()
-    assert others[0].returncode == 0, others[0].stderr.read().decode()
+    # On a crowded machine it may not come to its turn in the time a run waits; then it says so, and the others take its files.
+    said = others[0].stderr.read().decode()
+    assert others[0].returncode == 0 or "this one waits its turn" in said, said
     assert [outcomes.get(timeout=5) for _ in partitions] == [(month, True) for month in partitions]
     statuses = Counter(run.status for run in instance.get_runs())
     assert set(statuses) == {dg.DagsterRunStatus.SUCCESS}
