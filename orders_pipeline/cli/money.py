@@ -36,7 +36,7 @@ def add(commands) -> None:
     audit = command(
         commands,
         "audit",
-        "hold the published finance tables of a month to the auditor's expectations",
+        "hold the published finance and summary tables of a month to the auditor's expectations",
         _audit,
         example="orders-pipeline audit 2026-01",
     )
