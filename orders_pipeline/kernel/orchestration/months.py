@@ -92,8 +92,8 @@ def month_assets(published: dg.AssetKey) -> list[dg.AssetsDefinition]:
         owners=[owner("finance")],
         kinds={"greatexpectations"},
         pool=POOL,
-        description="**Audit of the month · 月度审计**\n\nGreat Expectations over the published finance and summary tables; pages in "
-        "`published/data_docs`, outcomes in `quality.check_results`.",
+        description="**Audit of the month · 月度审计**\n\nGreat Expectations over the published finance and summary tables; "
+        "pages in `published/data_docs`, outcomes in `quality.check_results`.",
     )
     def month_audit(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with _at_home(context, warehouse) as home:
