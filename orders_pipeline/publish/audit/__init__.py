@@ -1,4 +1,4 @@
-"""The audit of a month: what is expected of the published finance and summary tables, held by Great Expectations over exact decimals.
+"""The audit of a month: what is expected of the published finance and summary tables, held by Great Expectations, decimals exact.
 
 Its outcome is rows of quality.check_results, and pages (Data Docs) that ask nothing of any network. The library takes seconds to
 import and is imported when an audit is made, never before.
