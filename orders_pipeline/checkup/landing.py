@@ -12,6 +12,9 @@ from orders_pipeline.kernel.orchestration import taken
 from orders_pipeline.kernel.sqltext import quote
 from orders_pipeline.kernel.tables import load_tables
 
+#: So many rows of every source, the newest, are held to the dictionary.
+ROWS_LOOKED_AT = 500
+
 
 @probe
 def unfinished_upload(scene: Scene) -> Iterator[Fact]:
@@ -61,6 +64,36 @@ def rows_of_no_file(scene: Scene) -> Iterator[Fact]:
         count = scene.rows(f"SELECT count(*) FROM {name} WHERE file_id NOT IN (SELECT file_id FROM raw.files)")[0][0]
         if count:
             yield fact(f"{schema}.{table}", count=count)
+
+
+@probe
+def rows_outside_the_dictionary(scene: Scene) -> Iterator[Fact]:
+    import pandas as pd
+
+    from orders_pipeline.dictionary.schemas import entity_schema, faults
+
+    sources = scene.dictionary.sources
+    for entity, spec in scene.dictionary.entities.items():
+        table = f"raw.{quote(entity)}"
+        scene.need(f"raw.{entity}")
+        names = ", ".join(map(quote, spec.fields))
+        for (source,) in scene.rows(f"SELECT DISTINCT source FROM {table} WHERE source IS NOT NULL ORDER BY source"):
+            if source not in sources:
+                continue
+            newest = f"WHERE source = ? ORDER BY exported_at DESC, file_id, row_number LIMIT {ROWS_LOOKED_AT}"
+            rows = pd.DataFrame(
+                scene.rows(f"SELECT {names} FROM {table} {newest}", [source]), columns=list(spec.fields), dtype=object
+            )
+            schema = entity_schema(scene.dictionary, entity, optional=sources[source].optional_fields)
+            found = faults(schema, rows.where(rows.notna(), None))
+            if found.empty:
+                continue
+            # What breaks a rule may be a person's name: the place is told, not the value.
+            places = scene.rows(f"SELECT file_id, row_number FROM {table} {newest}", [source])
+            for (column, rule), cases in found.groupby(["column", "check"], dropna=False):
+                file_id, line = places[int(cases["index"].min())]
+                place = f"raw.{entity} {column} of {source}"
+                yield fact(place, rule=str(rule).partition("(")[0], count=len(cases), file=str(file_id), line=line)
 
 
 @probe

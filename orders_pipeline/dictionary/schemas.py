@@ -5,12 +5,17 @@ Heavy to import (pandera brings pandas), so only whoever validates asks for it.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from orders_pipeline.dictionary.model import Dictionary
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pandera.pandas as pa
+
+# Pandera looks for PySpark, which, where installed, warns of the pandas it was not asked to use.
+warnings.filterwarnings("ignore", category=FutureWarning, module=r"pyspark\.pandas")
 
 #: Standard type -> the Python type a value has in an object column (money stays Decimal, never a float).
 PYTHON_TYPES = {
@@ -52,6 +57,18 @@ def entity_schema(dictionary: Dictionary, entity: str, *, optional: frozenset[st
         required = name in spec.required and name not in optional
         columns[name] = pa.Column(object, checks=checks, nullable=not required, required=True, coerce=False)
     return pa.DataFrameSchema(columns, strict=False, name=entity)
+
+
+def faults(schema: pa.DataFrameSchema, rows: pd.DataFrame) -> pd.DataFrame:
+    """Every cell that breaks the schema: `column`, `check`, `failure_case`, `index` (position of the row); empty where none."""
+    import pandas as pd
+    from pandera.errors import SchemaErrors
+
+    try:
+        schema.validate(rows, lazy=True)
+    except SchemaErrors as errors:
+        return errors.failure_cases
+    return pd.DataFrame(columns=["column", "check", "failure_case", "index"])
 
 
 def _is_a(kind: str):

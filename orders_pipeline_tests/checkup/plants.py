@@ -304,6 +304,14 @@ def files_stopped_coming(world: World) -> None:
             )
 
 
+@plant("rows", "raw.orders status of standard_orders", "raw.order_lines quantity of standard_order_lines")
+def rows_outside_the_dictionary(world: World) -> None:
+    world.sql(
+        "UPDATE raw.orders SET status = 'no such state' WHERE channel_order_id = 'A1'",
+        "UPDATE raw.order_lines SET quantity = NULL WHERE channel_order_id = 'A2'",
+    )
+
+
 @plant("landing", "published/parquet/orders/old_name.parquet")
 def published_parquet_orphaned(world: World) -> None:
     (world.home.published / "parquet" / "orders" / "old_name.parquet").touch()
