@@ -19,10 +19,11 @@ from orders_pipeline.checkup import book as checkup_book
 from orders_pipeline.ingest.intake import Intake, Taker
 from orders_pipeline.kernel.checks import Check, CheckResult, load_checks, run_checks
 from orders_pipeline.kernel.home import Home
-from orders_pipeline.kernel.models import WHOLE, Model, load_models, order_models, parse, tables_read
+from orders_pipeline.kernel.models import WHOLE, Model, load_models, order_models
 from orders_pipeline.kernel.orchestration import taken
 from orders_pipeline.kernel.refresh import Refreshed, Refresher
 from orders_pipeline.kernel.settings import Settings, load_settings
+from orders_pipeline.kernel.statements import tables_in
 from orders_pipeline.kernel.warehouse import open_warehouse
 from orders_pipeline.publish.publisher import CONSUMER, Publication, Publisher
 
@@ -168,9 +169,9 @@ class Session:
         found: dict[str, Refreshed] = {}
         for check in left:
             model = self._plan.get(check.table)
-            if batch is None or model is None or model.refresh != WHOLE or model.name in (*changed, *found):
+            if batch is None or model is None or model.refresh != WHOLE or model.name in changed or model.name in found:
                 continue
-            others = tables_read(parse(check.sql)) - {check.table}
+            others = tables_in(check.sql) - {check.table}
             if (names is None or model.name in names) and others and self._refresher.changed_since(others, batch):
                 found[model.name] = Refreshed(model, "whole", self._refresher.row_count(model))
         return found

@@ -76,22 +76,19 @@ def rows_outside_the_dictionary(scene: Scene) -> Iterator[Fact]:
     for entity, spec in scene.dictionary.entities.items():
         table = f"raw.{quote(entity)}"
         scene.need(f"raw.{entity}")
-        names = ", ".join(map(quote, spec.fields))
+        names = [*spec.fields, "file_id", "row_number"]
+        columns = ", ".join(map(quote, names))
         for (source,) in scene.rows(f"SELECT DISTINCT source FROM {table} WHERE source IS NOT NULL ORDER BY source"):
             if source not in sources:
                 continue
             newest = f"WHERE source = ? ORDER BY exported_at DESC, file_id, row_number LIMIT {ROWS_LOOKED_AT}"
-            rows = pd.DataFrame(
-                scene.rows(f"SELECT {names} FROM {table} {newest}", [source]), columns=list(spec.fields), dtype=object
-            )
+            cells = scene.rows(f"SELECT {columns} FROM {table} {newest}", [source])
+            rows = pd.DataFrame(cells, columns=names, dtype=object)
             schema = entity_schema(scene.dictionary, entity, optional=sources[source].optional_fields)
             found = faults(schema, rows.where(rows.notna(), None))
-            if found.empty:
-                continue
             # What breaks a rule may be a person's name: the place is told, not the value.
-            places = scene.rows(f"SELECT file_id, row_number FROM {table} {newest}", [source])
             for (column, rule), cases in found.groupby(["column", "check"], dropna=False):
-                file_id, line = places[int(cases["index"].min())]
+                *_, file_id, line = cells[int(cases["index"].min())]
                 place = f"raw.{entity} {column} of {source}"
                 yield fact(place, rule=str(rule).partition("(")[0], count=len(cases), file=str(file_id), line=line)
 

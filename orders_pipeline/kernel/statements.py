@@ -33,7 +33,7 @@ def statement(
     sql = of.sql if isinstance(of, Model) else of
     if within is None:
         return _at(as_of, ("", sql, _values(thresholds)), lambda: render(bind(of, _ANY_TIME, thresholds, {})), of)
-    narrowed = frozenset(n for n in _tables(sql) if n not in within.lookups and within.key in columns(n))
+    narrowed = frozenset(n for n in tables_in(sql) if n not in within.lookups and within.key in columns(n))
 
     def make() -> str:
         known = dict.fromkeys(narrowed, (within.key,))
@@ -53,7 +53,9 @@ def touching(model: Model, as_of: datetime, thresholds: Thresholds) -> tuple[str
                 table.replace(exp.table_(touched_name(table.name.removesuffix("_keys")), alias=table.alias_or_name))
         return render(tree)
 
-    kinds = tuple(sorted(n.partition(".")[2].removesuffix("_keys") for n in _tables(model.touch_sql) if n.startswith("touched.")))
+    kinds = tuple(
+        sorted(n.partition(".")[2].removesuffix("_keys") for n in tables_in(model.touch_sql) if n.startswith("touched."))
+    )
     return _at(as_of, ("touch", model.touch_sql, _values(thresholds)), make, model.touch_sql), kinds
 
 
@@ -84,5 +86,6 @@ def _values(thresholds: Thresholds) -> frozenset[tuple[str, object]]:
 
 
 @lru_cache(maxsize=1024)
-def _tables(sql: str) -> frozenset[str]:
+def tables_in(sql: str) -> frozenset[str]:
+    """The tables (`schema.table`) a SELECT reads, looked up once per text."""
     return tables_read(parse(sql))
