@@ -4,46 +4,54 @@
 -- Which order each payment belongs to by its numbers, by the first pass that finds one, and how much of it.
 -- M1 the order's own number; M2 another number of it; M3 one payment for several orders that share its number, split by what
 -- each owes, exact to the cent. Payments that name an order nobody has keep a synthetic guid of their own.
-WITH named AS (
-    SELECT payment_guid, payment_key, 1 AS pass, 'claimed' AS id_type, CAST(NULL AS VARCHAR) AS id_value, claimed_guid, channel
-    FROM payments.movements
+-- Nearly every payment names its order and is for that order alone: only the rest goes through the other numbers.
+WITH rest AS (
+    SELECT
+        t.payment_guid,
+        t.claimed_guid,
+        t.channel,
+        t.channel_order_id,
+        t.merged_payment_id,
+        t.amount,
+        coalesce(t.platform_txn_id, t.payment_id) AS platform_txn_id
+    FROM payments.movements AS t
+    LEFT JOIN orders.orders AS o ON t.claimed_guid = o.order_guid
+    WHERE o.order_guid IS NULL OR t.merged_payment_id IS NOT NULL
+),
+
+named AS (
+    SELECT payment_guid, 1 AS pass, 'claimed' AS id_type, CAST(NULL AS VARCHAR) AS id_value, claimed_guid, channel
+    FROM rest
     WHERE claimed_guid IS NOT NULL
 
     UNION ALL
 
-    SELECT payment_guid, payment_key, 1 AS pass, 'channel_order_id' AS id_type, channel_order_id AS id_value, claimed_guid, channel
-    FROM payments.movements
+    SELECT payment_guid, 1 AS pass, 'channel_order_id' AS id_type, channel_order_id AS id_value, claimed_guid, channel
+    FROM rest
     WHERE channel_order_id IS NOT NULL AND claimed_guid IS NULL
 
     UNION ALL
 
     -- An account that keeps one number keeps the platform's: its own payment number then is the order's transaction number.
-    SELECT
-        payment_guid,
-        payment_key,
-        2 AS pass,
-        'platform_txn_id' AS id_type,
-        coalesce(platform_txn_id, payment_id) AS id_value,
-        claimed_guid,
-        channel
-    FROM payments.movements
+    SELECT payment_guid, 2 AS pass, 'platform_txn_id' AS id_type, platform_txn_id AS id_value, claimed_guid, channel
+    FROM rest
 
     UNION ALL
 
-    SELECT payment_guid, payment_key, 2 AS pass, 'sub_order_id' AS id_type, channel_order_id AS id_value, claimed_guid, channel
-    FROM payments.movements
+    SELECT payment_guid, 2 AS pass, 'sub_order_id' AS id_type, channel_order_id AS id_value, claimed_guid, channel
+    FROM rest
     WHERE channel_order_id IS NOT NULL
 
     UNION ALL
 
-    SELECT payment_guid, payment_key, 2 AS pass, 'internal_order_id' AS id_type, channel_order_id AS id_value, claimed_guid, channel
-    FROM payments.movements
+    SELECT payment_guid, 2 AS pass, 'internal_order_id' AS id_type, channel_order_id AS id_value, claimed_guid, channel
+    FROM rest
     WHERE channel_order_id IS NOT NULL
 
     UNION ALL
 
-    SELECT payment_guid, payment_key, 3 AS pass, 'platform_txn_id' AS id_type, merged_payment_id AS id_value, claimed_guid, channel
-    FROM payments.movements
+    SELECT payment_guid, 3 AS pass, 'platform_txn_id' AS id_type, merged_payment_id AS id_value, claimed_guid, channel
+    FROM rest
     WHERE merged_payment_id IS NOT NULL
 ),
 
@@ -67,7 +75,7 @@ merged AS (
     SELECT f.payment_guid
     FROM found AS f
     INNER JOIN orders.orders AS o ON f.order_guid = o.order_guid
-    INNER JOIN payments.movements AS t ON f.payment_guid = t.payment_guid
+    INNER JOIN rest AS t ON f.payment_guid = t.payment_guid
     WHERE f.pass = 3
     GROUP BY f.payment_guid
     HAVING count(*) > 1 AND abs(sum(o.payable_amount) - max(abs(t.amount))) <= threshold('match_tolerance_amount')
@@ -116,7 +124,7 @@ owed AS (
         CAST(coalesce(o.payable_amount, 0) * 100 AS DECIMAL(18, 0)) AS owed_cents,
         sum(coalesce(o.payable_amount, 0)) OVER (PARTITION BY s.payment_guid) AS owed_together
     FROM sized AS s
-    INNER JOIN payments.movements AS t ON s.payment_guid = t.payment_guid
+    INNER JOIN rest AS t ON s.payment_guid = t.payment_guid
     INNER JOIN orders.orders AS o ON s.order_guid = o.order_guid
     WHERE s.order_count > 1
 ),
@@ -168,13 +176,15 @@ shared AS (
 SELECT
     t.payment_guid,
     t.payment_key,
-    coalesce(
-        s.order_guid,
-        guid_of('payment|' || t.account || '|' || coalesce(t.channel_order_id, t.platform_txn_id, t.payment_id))
-    ) AS order_guid,
-    s.order_guid IS NOT NULL AS is_linked,
+    CASE
+        WHEN r.payment_guid IS NULL THEN t.claimed_guid
+        WHEN s.order_guid IS NOT NULL THEN s.order_guid
+        ELSE guid_of('payment|' || t.account || '|' || coalesce(t.channel_order_id, t.platform_txn_id, t.payment_id))
+    END AS order_guid,
+    r.payment_guid IS NULL OR s.order_guid IS NOT NULL AS is_linked,
     coalesce(s.order_count > 1 AND s.undeclared = 1, FALSE) AS is_ambiguous,
     CASE
+        WHEN r.payment_guid IS NULL THEN 'M1'
         WHEN s.order_guid IS NULL THEN 'none'
         WHEN s.order_count > 1 THEN 'M3'
         WHEN s.pass = 3 THEN 'M3'
@@ -199,11 +209,13 @@ SELECT
     t.file_id,
     t.row_number
 FROM payments.movements AS t
+LEFT JOIN rest AS r ON t.payment_guid = r.payment_guid
 LEFT JOIN sized AS s ON t.payment_guid = s.payment_guid
 LEFT JOIN shared AS d ON s.payment_guid = d.payment_guid AND s.order_guid = d.order_guid
 LEFT JOIN ref.accounts AS a ON t.account = a.account
 -- Payouts, account fees and credits that name no order are no side of an order.
 WHERE
-    s.order_guid IS NOT NULL
+    r.payment_guid IS NULL
+    OR s.order_guid IS NOT NULL
     OR t.channel_order_id IS NOT NULL
     OR t.kind IN ('receipt', 'deposit', 'balance', 'refund')

@@ -102,7 +102,8 @@ SELECT
     min(c.checked_count) AS checked_count,
     count(h.day) AS sample_count,
     coalesce(sum(h.value), 0) AS value_sum,
-    coalesce(sum(h.value * h.value), 0) AS square_sum,
+    -- 18 digits would end at a thousand orders a day.
+    coalesce(sum(CAST(h.value AS DECIMAL(19, 6)) * h.value), 0) AS square_sum,
     CAST(coalesce(sum(h.passed_count), 0) AS BIGINT) AS history_passed_count,
     CAST(coalesce(sum(h.checked_count), 0) AS BIGINT) AS history_checked_count,
     CAST(threshold('anomaly_deviation_ratio') AS DOUBLE) AS deviation,

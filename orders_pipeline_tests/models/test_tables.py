@@ -118,6 +118,22 @@ def outcome(warehouse: duckdb.DuckDBPyConnection, model: Model, case: Mapping[st
     return sorted(made, key=repr), sorted(expected, key=repr)
 
 
+def test_a_busy_channel_is_counted_too(warehouse: duckdb.DuckDBPyConnection) -> None:
+    """More rows than a case can list: 20,000 orders on every Monday of eight weeks, 30,000 on the last one."""
+    model = next(m for m in pipeline.models() if m.name == "quality.anomalies")
+    warehouse.execute("BEGIN TRANSACTION")
+    try:
+        warehouse.execute("""INSERT INTO quality.order_quality BY NAME
+            SELECT 'taobao' AS channel, DATE '2026-02-23' - CAST(7 * w AS INTEGER) AS day, TRUE AS is_trade
+            FROM range(9) AS weeks(w), range(CASE WHEN w = 0 THEN 30000 ELSE 20000 END) AS orders(i)""")
+        statement = select_of(warehouse, model, sql.render(sql.bind(model, parse_as_of(AS_OF), DEFAULTS.thresholds, {})))
+        found = warehouse.execute(f"""SELECT value, usual_value, is_anomaly FROM ({statement})
+            WHERE metric = 'order_count' AND day = DATE '2026-02-23'""").fetchall()
+    finally:
+        warehouse.execute("ROLLBACK")
+    assert found == [(30000, 20000, True)]
+
+
 def test_the_tables_that_decide_have_examples() -> None:
     assert {name for name, _ in CASES} >= {
         "orders.order_versions",
