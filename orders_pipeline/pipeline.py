@@ -15,6 +15,7 @@ import duckdb
 
 from orders_pipeline.alerts.book import News, look
 from orders_pipeline.alerts.delivery import deliver, read_targets
+from orders_pipeline.alerts.rules import load_rules
 from orders_pipeline.checkup import book as checkup_book
 from orders_pipeline.ingest.intake import Intake, Taker
 from orders_pipeline.kernel.checks import Check, CheckResult, load_checks, run_checks
@@ -25,7 +26,8 @@ from orders_pipeline.kernel.refresh import Refreshed, Refresher
 from orders_pipeline.kernel.settings import Settings, load_settings
 from orders_pipeline.kernel.statements import tables_in
 from orders_pipeline.kernel.warehouse import open_warehouse
-from orders_pipeline.publish.publisher import CONSUMER, Publication, Publisher
+from orders_pipeline.publish import later
+from orders_pipeline.publish.publisher import CONSUMERS, LATER_CONSUMER, Publication, Publisher
 
 ROOMS = Path(__file__).parent
 Progress = Callable[[str], None]
@@ -67,7 +69,8 @@ class Session:
     """One writer's hold on a home, for as long as a run lasts, and the steps a run is made of.
 
     The command line takes the steps one after the other; Dagster takes them room by room. Either way each model is
-    refreshed, and each check made, at most once per run.
+    refreshed, and each check made, at most once per run. A `prompt` session leaves the tables that are made later (`pace`)
+    as they are, and leaves word of it; where they have never been published it makes them too.
     """
 
     home: Home
@@ -76,6 +79,7 @@ class Session:
     connection: duckdb.DuckDBPyConnection
     run_id: str
     full: bool = False
+    prompt: bool = False
     refreshed: dict[str, Refreshed] = field(default_factory=dict)
     results: dict[tuple[str, str], CheckResult] = field(default_factory=dict)
     undelivered: list[str] = field(default_factory=list)
@@ -101,11 +105,16 @@ class Session:
         """The models by name, once it is written down which of them are to be built whole."""
         _ = self.taker
         self._refresher.plan(self.full)
-        return {m.name: m for m in self._refresher.models}
+        return {m.name: m for m in self._refresher.models if not (m.later and self._leaves_later)}
+
+    @cached_property
+    def _leaves_later(self) -> bool:
+        is_published = self.home.published_database.exists() and self._refresher.batch_of(LATER_CONSUMER) is not None
+        return self.prompt and not self.full and is_published
 
     @cached_property
     def _publisher(self) -> Publisher:
-        return Publisher(self.connection, self.home, self._refresher, self.run_id)
+        return Publisher(self.connection, self.home, self._refresher, self.run_id, self._plan.values())
 
     def ingest(self, settle_seconds: float = 0.0, progress: Progress = lambda text: None) -> Intake:
         """Take what is new in the landing zone, and leave word of it for those who may not open the warehouse."""
@@ -165,10 +174,11 @@ class Session:
     ) -> dict[str, Refreshed]:
         """Tables made whole that came out the same, while something else that a check of theirs reads has changed since the
         last publication: the claim may be broken all the same."""
-        batch = self._refresher.batch_of(CONSUMER)
+        batches = [self._refresher.batch_of(name) for name in CONSUMERS]
         found: dict[str, Refreshed] = {}
         for check in left:
             model = self._plan.get(check.table)
+            batch = batches[model.later] if model is not None else None
             if batch is None or model is None or model.refresh != WHOLE or model.name in changed or model.name in found:
                 continue
             others = tables_in(check.sql) - {check.table}
@@ -186,23 +196,30 @@ class Session:
     def news(self) -> News:
         """What has changed in the alerts. Tables and checks must be up to date."""
         checkup_book.prepare(self.connection)
-        return look(self.connection, self.as_of, self.settings)
+        left = {m.name for m in self._refresher.models} - self._plan.keys()
+        return look(self.connection, self.as_of, self.settings, [r for r in load_rules() if left.isdisjoint(r.tables)])
 
     def publish(self, *, anew: bool = False) -> Publication:
         """Publish all that has changed; whatever no step of this run has refreshed or checked is, before. Alerts go out
         whether or not a check stands against publishing. `anew`: results of an audit have come to the history."""
         self.refresh()
         self.check()
+        if self.prompt:
+            later.note(self.home)
         publication = self._publisher.publish(list(self.results.values()), anew=bool(self.news) or anew)
+        if not self.prompt and not publication.blocked_by:
+            later.done(self.home)
         self.undelivered = deliver(self.connection, self.home, self._targets)
         return publication
 
 
 @contextmanager
-def session(home: Home, as_of: datetime, run_id: str | None = None, *, full: bool = False) -> Iterator[Session]:
+def session(
+    home: Home, as_of: datetime, run_id: str | None = None, *, full: bool = False, prompt: bool = False
+) -> Iterator[Session]:
     """Open a home for one run. Raises Transient when another run holds it."""
     with open_warehouse(home) as connection:
-        yield Session(home, load_settings(home.settings_file), as_of, connection, run_id or uuid.uuid4().hex, full)
+        yield Session(home, load_settings(home.settings_file), as_of, connection, run_id or uuid.uuid4().hex, full, prompt)
 
 
 def run(
@@ -210,6 +227,7 @@ def run(
     as_of: datetime,
     *,
     full: bool = False,
+    prompt: bool = False,
     progress: Progress = lambda text: None,
     run_id: str | None = None,
     settle_seconds: float = 0.0,
@@ -217,9 +235,10 @@ def run(
 ) -> RunResult:
     """Take in, refresh, check, publish. A run that was killed is completed by the next one.
 
-    `refresh` brings every model up to date; another engine puts its own way in its place.
+    `prompt` leaves the tables that are made later to the next run. `refresh` brings every model up to date; another engine puts
+    its own way in its place.
     """
-    with session(home, as_of, run_id, full=full) as now:
+    with session(home, as_of, run_id, full=full, prompt=prompt) as now:
         result = RunResult(now.run_id, as_of, Intake())
         with _timed(result, "ingest"):
             result.intake = now.ingest(settle_seconds, progress)

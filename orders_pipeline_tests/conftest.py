@@ -20,7 +20,7 @@ SAMPLE_AS_OF = parse_as_of("2026-03-21T12:00:00+08:00")
 #: processes, browsers. `make test` leaves them to `make test-slow`.
 SLOW = (
     "properties", "spark", "report/test_browser.py", "hostile/test_large.py",
-    *(f"scenarios/test_{name}.py" for name in ("kill", "readers", "spare_file")),
+    *(f"scenarios/test_{name}.py" for name in ("kill", "later_tables", "readers", "spare_file")),
     *(f"dagster/test_{name}.py" for name in ("crowd", "dev", "runs", "soak")),
     *(f"acceptance/test_{name}.py" for name in ("complete_journey", "olist", "promotion_worlds", "simulated_lives", "six_months")),
 )  # fmt: skip

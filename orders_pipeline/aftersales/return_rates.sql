@@ -1,5 +1,6 @@
 -- grain: month, sku, reason
 -- refresh: whole
+-- pace: later
 -- through: rates.with_intervals
 -- returns: month DATE, sku VARCHAR, reason VARCHAR, returned_qty DECIMAL(18, 3), sold_qty DECIMAL(18, 3), return_ratio DOUBLE, interval_low DOUBLE, interval_high DOUBLE, previous_ratio DOUBLE, change_ratio DOUBLE, is_changed BOOLEAN
 -- lookup: orders.order_lines

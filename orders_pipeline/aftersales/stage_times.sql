@@ -1,5 +1,6 @@
 -- grain: class, stage
 -- refresh: whole
+-- pace: later
 -- changes at: always
 -- Where cases spend their time: per class and stage how many passed it, how long that took, and how many wait there for how long.
 WITH spans AS (

@@ -1,5 +1,6 @@
 -- grain: order_guid
 -- refresh: order by order_guid
+-- pace: later
 -- changes at: next_change_at
 -- Until when the details of an order may be changed: two hours before it has to leave, and not once its label is printed or it has left.
 WITH labels AS (

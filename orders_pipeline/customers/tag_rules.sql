@@ -1,5 +1,6 @@
 -- grain: tag
 -- refresh: whole
+-- pace: later
 -- changes at: always
 -- The definition of each tag that is in force on the day of the run.
 SELECT

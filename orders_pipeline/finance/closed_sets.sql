@@ -1,5 +1,6 @@
 -- grain: month
 -- refresh: whole
+-- pace: later
 -- The frozen set that counts for each month that was closed: of one month the highest number, of one number the first decision.
 -- A set whose rows are not all there does not count. A closed month stays closed: whatever is decided about the same number later
 -- does not count either.

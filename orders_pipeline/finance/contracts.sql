@@ -1,5 +1,6 @@
 -- grain: order_guid
 -- refresh: order by order_guid
+-- pace: later
 -- lookup: ref.channels, ref.revenue_rules, ref.vat_ratios, orders.products
 -- What each order sells for and by which rule its revenue is recognised: the transaction price with tax (what the buyer owes and
 -- what the platform pays back of its own discounts; fees are expenses and never netted), the tax in it, its cost, its coupons.

@@ -1,5 +1,6 @@
 -- grain: currency, valid_from
 -- refresh: whole
+-- pace: later
 -- What one unit of a foreign currency is worth in the book currency, from a day on; of two rates of one day the newer export's.
 WITH ranked AS (
     SELECT

@@ -1,5 +1,6 @@
 -- grain: hour_at, channel, warehouse_id, stage
 -- refresh: whole
+-- pace: later
 -- changes at: always
 -- How many orders waited in each stage at the end of every hour of the last days (of the running hour: now), and how many of them too
 -- long: what came in until then less what had left.

@@ -1,5 +1,6 @@
 -- grain: channel, hour_at
 -- refresh: whole
+-- pace: later
 -- changes at: always
 -- through: bursts.expected
 -- returns: channel VARCHAR, hour_at TIMESTAMPTZ, hour_local TIMESTAMP, cancelled_count BIGINT, day_count BIGINT, usual_count DOUBLE,

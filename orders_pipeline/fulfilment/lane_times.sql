@@ -1,5 +1,6 @@
 -- grain: courier_code, warehouse_id, province, weekday
 -- refresh: whole
+-- pace: later
 -- Promised against actual by courier, lane (warehouse to province) and weekday of collection. Promised is the channel's promise to the
 -- buyer, else the transit days of the courier's rate for the lane; a parcel without either has no verdict.
 WITH lanes AS (

@@ -1,5 +1,6 @@
 -- grain: day, channel, province, warehouse_id
 -- refresh: whole
+-- pace: later
 -- On-time shipping of the orders whose clock fell due on a day: met of met, met late and breached. Cancelled in time (void) it is in neither;
 -- shipped before the day it was due, it counts on the day it was due. Hours from payment until all had left; percentiles by nearest rank, of
 -- the orders that have left.

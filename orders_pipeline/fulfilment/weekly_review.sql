@@ -1,5 +1,6 @@
 -- grain: week_on, order_guid
 -- refresh: whole
+-- pace: later
 -- changes at: always
 -- What the weekly meeting looks at: orders of the last whole week (Monday to Sunday, in the zone of the order) that the buyer waited
 -- for too long, that were complained of, or that are worth much. The week changes on Monday at the hour of the shipping lists.

@@ -1,5 +1,6 @@
 -- grain: order_guid
 -- refresh: order by order_guid
+-- pace: later
 -- lookup: ref.cancel_words
 -- changes at: next_change_at
 -- What each order counts for in the health of its channel: the day it counts on and whether it failed. A day that is empty: it does not

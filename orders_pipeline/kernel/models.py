@@ -8,6 +8,8 @@ The header is the comment lines above the SELECT, in any order:
     -- lookup: orders.id_map, raw.products  (optional) inputs read whole even in a scoped refresh
     -- changes at: next_change_at           (optional) output column with the next instant at which the clock alone
                                             may change the row; null = never (`always` for a table made whole)
+    -- pace: later                         (optional) not made in the run that takes a file in but minutes after, with
+                                            all that reads it
     -- through: module.function             (optional, with `-- returns: column TYPE, ...`) a function that makes the
                                             table of the SELECT's rows, see through.py
     -- Any other line describes the table.
@@ -23,7 +25,7 @@ import hashlib
 import heapq
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -38,7 +40,8 @@ from orders_pipeline.kernel.macros import expand_for_spark
 
 EXTERNAL_SCHEMAS = frozenset({"raw", "kernel", "ref"})
 WHOLE = "whole"
-_HEADER_KEYS = ("grain", "refresh", "touches", "lookup", "changes at", "through", "returns")
+LATER = "later"
+_HEADER_KEYS = ("grain", "refresh", "touches", "lookup", "changes at", "pace", "through", "returns")
 _BY = re.compile(r"^(\w+) by (\w+)$")
 _FUNCTION = re.compile(r"^\w+(\.\w+)+$")
 _COLUMN = re.compile(r"(\w+) (\w+(?: ?\([\d, ]+\))?(?:\[\])?)(?:,|$)")
@@ -75,6 +78,7 @@ class Model:
     touch_sql: str | None
     after: frozenset[str]
     clock: str | None
+    later: bool = False
     through: str | None = None
     returns: Mapping[str, str] = field(default_factory=dict, hash=False)
     function_sha: str = ""
@@ -122,6 +126,7 @@ def read_model(path: Path) -> Model:
             touch_sql=touch_path.read_text(encoding="utf-8") if touch_path.exists() else None,
             after=tables_read(expression),
             clock=header["changes at"][0] if header["changes at"] else None,
+            later=header["pace"] == [LATER],
             **_through(header, path.parent),
         )
     except ModelError as error:
@@ -145,9 +150,11 @@ def _read_header(sql: str) -> dict[str, list[str]]:
         if not header[key]:
             missing = "a sentence on the table" if key == "description" else f"`-- {key}:`"
             raise ModelError(f"the header lacks {missing}")
-    for key in ("refresh", "changes at", "through"):
+    for key in ("refresh", "changes at", "pace", "through"):
         if len(header[key]) > 1:
             raise ModelError(f"`-- {key}:` is stated {len(header[key])} times")
+    if header["pace"] not in ([], [LATER]):
+        raise ModelError(f"`-- pace: {header['pace'][0]}` is not `{LATER}`")
     return header
 
 
@@ -200,7 +207,7 @@ def load_models(rooms_dir: Path) -> dict[str, Model]:
 
 
 def order_models(models: Mapping[str, Model]) -> list[Model]:
-    """The models, each after all it reads; alphabetical where that leaves a choice.
+    """The models, each after all it reads; alphabetical where that leaves a choice. What reads a later table is one too.
 
     Raises ModelError on a table that nobody makes (raw, kernel and ref tables come from elsewhere) and on a cycle.
     """
@@ -218,9 +225,12 @@ def order_models(models: Mapping[str, Model]) -> list[Model]:
     ready = [name for name, inputs in waiting.items() if not inputs]
     heapq.heapify(ready)
     ordered: list[Model] = []
+    later: set[str] = set()
     while ready:
         name = heapq.heappop(ready)
-        ordered.append(models[name])
+        model = replace(models[name], later=models[name].later or not later.isdisjoint(models[name].after))
+        later |= {name} if model.later else set()
+        ordered.append(model)
         del waiting[name]
         for reader in readers[name]:
             waiting[reader].discard(name)

@@ -263,18 +263,17 @@ class Refresher:
         advance(self.connection, model.name, self._run_batch, self.fingerprint(model), self.as_of, rebuilt)
         self._state()[model.name] = (self._run_batch, self.fingerprint(model), self.as_of)
 
-    def changes(self, consumer: str) -> dict[str, Refreshed]:
-        """What has changed since a consumer of the tables (the publication) last took them in, by table.
+    def changes(self, batch: int | None, among: Iterable[Model] | None = None) -> dict[str, Refreshed]:
+        """What has changed since a batch, by table, among these models or all; everything where the batch is None.
 
         Leaves the touched keys of each kind in the temporary table `touched_<kind>`.
         """
         self.settle()
-        batch = self._read_state().get(consumer, (None,))[0]
         rebuilt = dict(self.connection.execute("SELECT consumer, rebuilt FROM kernel.consumers").fetchall())
         kinds = {m.refresh for m in self.models} - {WHOLE}
         touched = {k: self._one(f"SELECT count(*) FROM {self._touched_table(k, batch or 0)}") for k in kinds}
         out = {}
-        for model in self.models:
+        for model in self.models if among is None else among:
             rows = self.row_count(model)
             if batch is None or rebuilt.get(model.name, 0) > batch:
                 out[model.name] = Refreshed(model, "whole", rows)

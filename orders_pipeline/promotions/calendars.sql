@@ -1,5 +1,6 @@
 -- grain: promotion_id
 -- refresh: whole
+-- pace: later
 -- Promotions as days of their shops: first and last day, when buyers were told, and whether the days are over. The end is exclusive.
 -- Where no promotion of the book says when buyers were told, each may have been announced the usual days before it.
 WITH newest AS (

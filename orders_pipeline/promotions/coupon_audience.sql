@@ -1,5 +1,6 @@
 -- grain: channel, promotion_id, customer_id
 -- refresh: whole
+-- pace: later
 -- Whom the coupons of a promotion were given to.
 SELECT
     channel,

@@ -1,5 +1,6 @@
 -- grain: channel, shop_id, sku, sold_on
 -- refresh: whole
+-- pace: later
 -- What each shop sold of each SKU on each day: lines of orders that were paid and stand, net of their discounts; how much of it went
 -- to buyers with an order on an earlier day, and how much to buyers who are known at all.
 WITH lines AS (

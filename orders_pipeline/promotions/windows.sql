@@ -1,5 +1,6 @@
 -- grain: promotion_id
 -- refresh: whole
+-- pace: later
 -- On which days each promotion runs, as its newest file says: an end at midnight is that of the day before.
 WITH ranked AS (
     SELECT

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,15 +18,16 @@ import duckdb
 
 from orders_pipeline.kernel.checks import CheckResult
 from orders_pipeline.kernel.home import Home
-from orders_pipeline.kernel.models import WHOLE
+from orders_pipeline.kernel.models import WHOLE, Model
 from orders_pipeline.kernel.refresh import Refreshed, Refresher, advance, forget_taken, next_batch
 from orders_pipeline.kernel.sqltext import literal, quote
 from orders_pipeline.kernel.tables import TableSpec, load_tables
 from orders_pipeline.kernel.warehouse import table_exists, transaction
-from orders_pipeline.publish.spare import CONSUMER as SPARE
-from orders_pipeline.publish.spare import Spare, is_cheaper
+from orders_pipeline.publish.spare import CONSUMERS as SPARES
+from orders_pipeline.publish.spare import Batches, Spare, is_cheaper
 
-CONSUMER = "publication"
+#: Who remembers up to which batch the published file has the tables: those of every run, and those that are made later.
+CONSUMER, LATER_CONSUMER = CONSUMERS = ("publication", "publication.later")
 #: Readable by the DuckDB drivers inside BI tools, which trail the newest release.
 STORAGE_VERSION = "v1.5.0"
 #: Tables that no model makes: what checks and alerts write down, run by run. Published beside the models.
@@ -46,22 +47,44 @@ class Publication:
 
 
 class Publisher:
-    """Publishes the tables of one warehouse after one run."""
+    """Publishes tables of one warehouse after one run: those of these models, or of all. The others stay as published."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, home: Home, refresher: Refresher, run_id: str) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        home: Home,
+        refresher: Refresher,
+        run_id: str,
+        models: Iterable[Model] | None = None,
+    ) -> None:
         self.connection = connection
         self.home = home
         self.refresher = refresher
         self.run_id = run_id
+        self.models = list(refresher.models if models is None else models)
         self.specs = load_tables()
 
     @cached_property
     def changes(self) -> dict[str, Refreshed]:
         """What has changed since the last publication, by table."""
-        changed = self.refresher.changes(CONSUMER)
+        changed = self._since(self._published)
         if changed and not self.home.published_database.exists():
-            return {n: Refreshed(c.model, "whole", c.rows) for n, c in self.refresher.changes("").items()}
+            return {n: Refreshed(c.model, "whole", c.rows) for n, c in self._since(None).items()}
         return changed
+
+    def _since(self, batches: Batches | None) -> dict[str, Refreshed]:
+        """What has changed in a file that has the tables of each pace up to these batches; everything where there is none."""
+        mine = [None] if batches is None else [batches[pace] for pace in self._paces]
+        return self.refresher.changes(None if None in mine else min(mine, default=0), self.models)
+
+    @property
+    def _paces(self) -> set[int]:
+        """Which of CONSUMERS has the tables of this publication."""
+        return {int(model.later) for model in self.models}
+
+    @property
+    def _published(self) -> Batches:
+        return tuple(self.refresher.batch_of(name) for name in CONSUMERS)
 
     def publish(self, results: Sequence[CheckResult], *, anew: bool = False) -> Publication:
         """Swap in a new file with what changed, and the Parquet copies; unless a check stands against it. `anew`: even when
@@ -79,8 +102,8 @@ class Publisher:
         batch = next_batch(self.connection)
         public = self._public(self.changes)
         self._write(fresh, self._begin(target, fresh, public))
-        last = self.refresher.batch_of(CONSUMER) if target.exists() else None
-        kept = last is not None and self._spare.set_aside(target)
+        last = self._published
+        kept = target.exists() and None not in last and self._spare.set_aside(target)
         if not kept:
             self._spare.drop()  # It would miss the keys that are forgotten below.
         _swap(fresh, target)
@@ -89,8 +112,9 @@ class Publisher:
         with transaction(self.connection):
             if kept:
                 self._spare.keep(last, self.refresher.as_of)
-            advance(self.connection, CONSUMER, batch, "", self.refresher.as_of)
-        consumers = [*(m.name for m in self.refresher.models), CONSUMER, *([SPARE] if kept else [])]
+            for pace in self._paces:
+                advance(self.connection, CONSUMERS[pace], batch, "", self.refresher.as_of)
+        consumers = [*(m.name for m in self.refresher.models), *CONSUMERS, *(SPARES if kept else [])]
         forget_taken(self.connection, consumers)
         return Publication(True, target, tuple(public), parquet_skipped=skipped, rows={n: c.rows for n, c in public.items()})
 
@@ -109,12 +133,14 @@ class Publisher:
         keep = [n for n, s in self.specs.items() if s.public and n not in public]
         if not target.exists() or not (keep or any(c.how == "keys" for c in public.values())):
             return public
-        if self._spare.batch is not None:
-            more = self._public(self.refresher.changes(SPARE))
+        spare = self._spare.batches
+        # What is made later is brought from the spare file's state to the published one's only when it is published again.
+        if spare is not None and all(spare[n] == self._published[n] for n in {0, 1} - self._paces):
+            more = self._public(self._since(spare))
             if is_cheaper(more, public, target.stat().st_size) and self._spare.take(fresh):
                 return more
         shutil.copyfile(target, fresh)
-        return self._public(self.refresher.changes(CONSUMER))
+        return self._public(self._since(self._published))
 
     def _write(self, fresh: Path, public: Mapping[str, Refreshed]) -> None:
         """Write the changes into the new file, or all of it."""

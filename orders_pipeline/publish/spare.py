@@ -19,8 +19,11 @@ import duckdb
 from orders_pipeline.kernel.refresh import Refreshed, advance
 from orders_pipeline.kernel.warehouse import transaction
 
-#: Remembers which publication the spare file holds, as any consumer of the tables; its fingerprint is the file's state.
-CONSUMER = "publication.spare"
+#: Remember which publications the spare file holds, as any consumer of the tables does: of the tables of every run, and of those
+#: made later. Their fingerprint is the file's state.
+CONSUMERS = ("publication.spare", "publication.spare.later")
+#: Up to which batch a file has the tables of every run, and those made later; None: not at all.
+Batches = tuple[int | None, ...]
 #: Writing a row costs about as much as copying so many bytes.
 ROW_BYTES = 500
 
@@ -34,16 +37,17 @@ class Spare:
         self._draft = warehouse.with_name("published.spare.part")
 
     @property
-    def batch(self) -> int | None:
-        """The last batch the spare file has taken in; None where there is no spare file to rely on."""
+    def batches(self) -> Batches | None:
+        """The last batches the spare file has taken in; None where there is no spare file to rely on."""
         rows = self.connection.execute(
-            "SELECT batch, fingerprint FROM kernel.consumers WHERE consumer = ?", [CONSUMER]
+            "SELECT batch, fingerprint FROM kernel.consumers WHERE consumer IN (?, ?) ORDER BY consumer", CONSUMERS
         ).fetchall()
-        return rows[0][0] if rows and rows[0][1] == _state(self.path) else None
+        is_whole = len(rows) == len(CONSUMERS) and {state for _, state in rows} == {_state(self.path)}
+        return tuple(batch for batch, _ in rows) if is_whole else None
 
     def take(self, fresh: Path) -> bool:
         """Make the spare file the one to be changed, under the name `fresh`; False where somebody may be reading it."""
-        if self.batch is None or not _is_unread(self.path):
+        if self.batches is None or not _is_unread(self.path):
             return False
         self._forget()  # Before anything is changed: a run that is killed now leaves no spare file.
         try:
@@ -62,9 +66,10 @@ class Spare:
             return True
         return False
 
-    def keep(self, batch: int, as_of: object) -> None:
-        """Rely on the file set aside: it has taken in everything up to this batch."""
-        advance(self.connection, CONSUMER, batch, _state(self.path), as_of)
+    def keep(self, batches: Batches, as_of: object) -> None:
+        """Rely on the file set aside: it has taken in everything up to these batches."""
+        for name, batch in zip(CONSUMERS, batches, strict=True):
+            advance(self.connection, name, batch, _state(self.path), as_of)
 
     def drop(self) -> None:
         """Have no spare file."""
@@ -75,7 +80,7 @@ class Spare:
 
     def _forget(self) -> None:
         with transaction(self.connection):
-            self.connection.execute("DELETE FROM kernel.consumers WHERE consumer = ?", [CONSUMER])
+            self.connection.execute("DELETE FROM kernel.consumers WHERE consumer IN (?, ?)", CONSUMERS)
 
 
 def is_cheaper(spare: Mapping[str, Refreshed], published: Mapping[str, Refreshed], size: int) -> bool:

@@ -1,5 +1,6 @@
 -- grain: order_guid
 -- refresh: order by order_guid
+-- pace: later
 -- What can be said of the quality of each order as its exports tell it: what was looked at, what is right, and where a wrong one
 -- stands. Sums of it by day and channel are quality.metrics. Empty: does not apply.
 WITH titles AS (

@@ -1,5 +1,6 @@
 -- grain: source, field, raw_value
 -- refresh: whole
+-- pace: later
 -- Words of the sources that no vocabulary knows: how often, and where the first one stands. Each wants a line in the source's value
 -- map, the vocabulary or the word lists.
 WITH found AS (

@@ -1,5 +1,6 @@
 -- grain: day, channel, metric
 -- refresh: whole
+-- pace: later
 -- changes at: always
 -- Each channel's day twice: what one source says beside what another says of the same orders, in money, pieces and time.
 -- Left minus right. `accounted_difference` is the part of it that only waits for its time, or that somebody has settled.

@@ -1,5 +1,6 @@
 -- grain: payment_guid, order_guid
 -- refresh: whole
+-- pace: later
 -- through: suggesting.suggest
 -- returns: payment_guid UUID, order_guid UUID, score DOUBLE, reason VARCHAR, tier VARCHAR
 -- Orders that money may be meant for which no pass could place (M6): the amount they still owe, and a number one or two

@@ -89,9 +89,21 @@ def test_steps_follow_each_other_without_a_circle() -> None:
             assert model.after <= done, f"{model.name} in {layer.name}"
             done.add(model.name)
     assert {m.name for layer in layers for m in layer.models} == {m.name for m in pipeline.models()}
-    # One op each in the job: Dagster has not had to split a step to break a circle.
-    job = defs.resolve_job_def("load_and_publish")
-    assert {node.name for node in job.graph.nodes} == {layer.name for layer in layers} | {"landing", "publish"}
+    # One op each in the jobs: Dagster has not had to split a step to break a circle.
+    load, clock = (defs.resolve_job_def(name) for name in ("load_and_publish", "reconcile"))
+    prompt = {layer.name for layer in layers if not all(m.later for m in layer.models)}
+    assert {node.name for node in load.graph.nodes} == prompt | {"landing", "publish"}
+    assert {node.name for node in clock.graph.nodes} >= {layer.name for layer in layers} | {"publish"}
+
+
+def test_run_of_a_file_makes_what_is_not_left_for_later() -> None:
+    made = defs.resolve_job_def("load_and_publish").asset_layer.executable_asset_keys
+    models = pipeline.models()
+    assert {m.name for m in models if asset_key(m.name) not in made} == {m.name for m in models if m.later}
+    late = {m.name for m in models if m.later}
+    assert not [m.name for m in models if not m.later and m.after & late], "it would be made of rows of another hour"
+    assert {"orders.orders", "reconciliation.three_way_match", "reconciliation.exceptions", "inventory.atp"}.isdisjoint(late)
+    assert {"customers.customers", "finance.revenue", "health.score_components"} <= late
 
 
 def test_rooms_that_read_each_other_are_cut_into_layers() -> None:

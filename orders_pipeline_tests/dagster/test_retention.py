@@ -61,7 +61,8 @@ def test_the_newest_of_each_job_and_outcome_stay(home: Home, instance: dg.Dagste
 
 def test_what_a_real_run_has_left_goes(home: Home, instance: dg.DagsterInstance) -> None:
     land_orders(home, "a.csv", "A1")
-    assert Worker(home, defs.resolve_job_def(LOAD))._run(1, "a.csv", lambda: None) == 0
+    job = defs.resolve_job_def(LOAD)
+    assert Worker(home, job)._run(job, {}, lambda: None) == 0
     [run_id] = [run.run_id for run in instance.get_runs()]
 
     def left() -> set[str]:

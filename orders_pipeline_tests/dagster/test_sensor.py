@@ -19,6 +19,7 @@ from orders_pipeline.kernel import warehouse
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.orchestration import resources, sensors
 from orders_pipeline.kernel.orchestration.sensors import START_SECONDS, TRY_AGAIN_SECONDS, Cursor, decide, pending
+from orders_pipeline.publish import later
 from orders_pipeline_tests.dagster.conftest import AS_OF, land, land_orders, order
 
 Tick = Callable[[], list[dg.RunRequest]]
@@ -196,3 +197,14 @@ def test_long_name_fits_a_tag(home: Home, tick: Tick) -> None:
     land_orders(home, str(Path(folder.name, "g" * 100 + ".csv")), "A1")
     [request] = tick()
     assert len(request.tags["orders_pipeline/first_file"]) == 120
+
+
+def test_what_is_made_later_is_asked_for_in_a_quiet_while(home: Home, tick: Tick, monkeypatch: pytest.MonkeyPatch) -> None:
+    land_orders(home, "a.csv", "A1")
+    pipeline.run(home, datetime.fromisoformat(AS_OF).astimezone(UTC), prompt=True)
+    assert tick() == []
+    monkeypatch.setattr(later, "QUIET_SECONDS", 0.0)
+    assert [request.job_name for request in tick()] == ["reconcile"]
+    assert tick() == [], "asked for already"
+    land_orders(home, "b.csv", "B1")
+    assert [request.job_name for request in tick()] == ["load_and_publish"]

@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -24,6 +25,7 @@ from orders_pipeline.kernel.orchestration import resources, worker
 from orders_pipeline.kernel.orchestration.assets import SETTLE_SECONDS
 from orders_pipeline.kernel.orchestration.resources import in_use
 from orders_pipeline.kernel.orchestration.worker import BUSY, WORKER_TAG, Worker, alive, settle_dead_runs
+from orders_pipeline.publish import later
 from orders_pipeline_tests.dagster.conftest import land_orders
 
 JOB = defs.resolve_job_def("load_and_publish")
@@ -91,7 +93,8 @@ def test_killed_run_is_completed_and_a_burst_during_a_run_is_taken_by_the_next(
     assert last.job_name == "load_and_publish"
     assert last.remote_job_origin.location_name == "orders_pipeline"
     kinds = Counter(e.dagster_event.event_type_value for e in instance.all_logs(last.run_id) if e.dagster_event)
-    assert kinds["ASSET_CHECK_EVALUATION"] == len(pipeline.checks())
+    late = {m.name for m in pipeline.models() if m.later}
+    assert kinds["ASSET_CHECK_EVALUATION"] == len([c for c in pipeline.checks() if c.table not in late])
     made = instance.all_logs(last.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     assert {e.dagster_event.asset_key for e in made} == JOB.asset_layer.executable_asset_keys
     with duckdb.connect(str(home.published_book), read_only=True) as connection:
@@ -99,11 +102,38 @@ def test_killed_run_is_completed_and_a_burst_during_a_run_is_taken_by_the_next(
     assert counts == [(42, 42)]
 
 
+def test_what_is_made_later_follows_in_a_quiet_while(
+    home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "10000")
+    monkeypatch.setattr(later, "QUIET_SECONDS", 1.0)
+    dropped(home, "first.csv", "A1")
+    pipeline.run(home, datetime.now(UTC))
+    one = Worker(home, JOB, defs.resolve_job_def("reconcile"))
+    dropped(home, "second.csv", "A2")
+    contracts = []
+
+    def meanwhile() -> None:
+        """Called while a run is at work, and between runs."""
+        if not one.child and (count := instance.get_runs_count()) > len(contracts):
+            with duckdb.connect(str(home.published_book), read_only=True) as connection:
+                contracts.append(connection.execute("SELECT count(*) FROM finance.contracts").fetchall()[0][0])
+            assert count == len(contracts)
+            one.stopping = count == 2
+
+    one.serve(meanwhile)
+    assert order_numbers(home) == ["A1", "A2"]
+    assert [run.job_name for run in instance.get_runs()] == ["reconcile", "load_and_publish"]
+    assert all(run.is_success for run in instance.get_runs())
+    assert contracts == [1, 2]
+    assert not later.is_due(home, now=time.time() + later.AT_MOST_SECONDS)
+
+
 def test_worker_leaves_files_to_the_run_at_work(home: Home, instance: dg.DagsterInstance) -> None:
     land_orders(home, "a.csv", "A1")
     waiting = instance.create_run_for_job(JOB, status=dg.DagsterRunStatus.NOT_STARTED)
     one = Worker(home, JOB)
-    assert one._run(1, "a.csv", lambda: None) == BUSY
+    assert one._run(JOB, {}, lambda: None) == BUSY
     assert [run.run_id for run in instance.get_runs()] == [waiting.run_id]
 
 

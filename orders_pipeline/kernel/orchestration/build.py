@@ -30,7 +30,7 @@ def build_definitions(rooms: Sequence[str]) -> dg.Definitions:
         raise Usage(f"definitions.py lists the rooms {sorted(rooms)}, but those with a tables.yml are {sorted(found)}")
     layers = cut_layers(models)
     refuse_early(layers, checks)
-    load, aging = load_job(), clock_jobs()
+    load, aging = load_job(models), clock_jobs()
     monthly, checkup = report_job(CONSOLE), checkup_job()
     return dg.Definitions(
         assets=[
@@ -44,7 +44,7 @@ def build_definitions(rooms: Sequence[str]) -> dg.Definitions:
         ],
         jobs=[load, *aging, monthly, checkup],
         schedules=[*schedules(aging), report_schedule(monthly), checkup_schedule(checkup)],
-        sensors=[landing_sensor(load)],
+        sensors=[landing_sensor(load, aging[0])],
         resources={"warehouse": Warehouse()},
         # One run, one process, one connection; a process per step would cost seconds for each.
         executor=dg.in_process_executor,

@@ -100,7 +100,11 @@ def model_spec(model: Model) -> dg.AssetSpec:
         description=_description(spec, model.description),
         owners=[owner(spec.owner)],
         kinds={"duckdb", "sql"},
-        tags={"refreshed_by": model.refresh, "published": "yes" if spec.public else "no"},
+        tags={
+            "refreshed_by": model.refresh,
+            "published": "yes" if spec.public else "no",
+            "pace": "later" if model.later else "every_run",
+        },
         metadata={
             "dagster/column_schema": column_schema(model.name, spec, model.grain),
             "dagster/column_lineage": column_lineage(model),

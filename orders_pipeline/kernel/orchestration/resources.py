@@ -20,6 +20,8 @@ from orders_pipeline.kernel.orchestration.history import holding_back
 #: The pool of steps that write to the warehouse: one run at a time (see dagster.yaml).
 POOL = "warehouse"
 AS_OF_TAG = "orders_pipeline/as_of"
+#: On the runs of files: what is made later (`pace` of a model) is left to a run of its own.
+PROMPT_TAG = "orders_pipeline/prompt"
 #: Says whose warehouse a run holds, so that a run whose process died can be told from one that is at work.
 HOLDER_TAG = "orders_pipeline/home"
 #: How a run waits for one outside the pool (the command line) that has the warehouse: up to half an hour.
@@ -67,7 +69,8 @@ class Warehouse(dg.ConfigurableResource):
         as_of = parse_as_of(self.as_of or context.run.tags.get(AS_OF_TAG))
         context.log.info(f"home {home.root}, as of {as_of.isoformat()}")
         with ExitStack() as opening:
-            now = opening.enter_context(pipeline.session(home, as_of, context.run.run_id, full=self.full))
+            prompt = PROMPT_TAG in context.run.tags
+            now = opening.enter_context(pipeline.session(home, as_of, context.run.run_id, full=self.full, prompt=prompt))
             opening.enter_context(marked(home))
             self._stack.push(opening.pop_all())
         context.instance.add_run_tags(context.run.run_id, {HOLDER_TAG: holder(home)})

@@ -5,15 +5,17 @@ Schedules run in the business's zone: nine in the morning is nine where the ware
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
+from orders_pipeline.kernel.models import Model
 from orders_pipeline.kernel.orchestration.channel_report import CHANNEL_REPORT
 from orders_pipeline.kernel.orchestration.lists import SHIPPING_LISTS, WEEKLY_REVIEW
 from orders_pipeline.kernel.orchestration.metadata import asset_key, source_tables
 from orders_pipeline.kernel.orchestration.months import MONTHLY, close_job
 from orders_pipeline.kernel.orchestration.report import REPORT
+from orders_pipeline.kernel.orchestration.resources import PROMPT_TAG
 
 LOAD = "load_and_publish"
 RECONCILE = "reconcile"
@@ -24,12 +26,14 @@ ZONE = "Asia/Shanghai"
 CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
 
-def load_job() -> dg.JobDefinition:
-    """Everything but the lists, the report and what is done month by month: take in, refresh, check, publish."""
-    description = "Take in what is new, bring every table up to date, check, publish."
+def load_job(models: Iterable[Model]) -> dg.JobDefinition:
+    """What people act on at once: take in, refresh, check, publish. The tables made later follow in `reconcile`, soon after;
+    the lists, the report and what is done month by month have jobs of their own."""
+    description = "Take in what is new, bring the tables of the day's work up to date, check, publish."
     written = dg.AssetSelection.assets(SHIPPING_LISTS, WEEKLY_REVIEW, REPORT, CHANNEL_REPORT, *MONTHLY)
-    selection = dg.AssetSelection.all() - written
-    return dg.define_asset_job(LOAD, selection, config=CONSOLE, description=description)
+    later = dg.AssetSelection.assets(*(asset_key(m.name) for m in models if m.later))
+    selection = dg.AssetSelection.all() - written - later
+    return dg.define_asset_job(LOAD, selection, config=CONSOLE, description=description, tags={PROMPT_TAG: "yes"})
 
 
 def clock_jobs() -> tuple[dg.JobDefinition, ...]:

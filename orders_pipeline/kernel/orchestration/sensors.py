@@ -1,4 +1,4 @@
-"""Looks at the landing zone and asks for one run when there is something to take.
+"""Looks at the landing zone and asks for one run when there is something to take, and when it is quiet, for what is made later.
 
 A look costs a walk through the folder; it never opens the warehouse, whose lock belongs to the run.
 """
@@ -21,6 +21,7 @@ from orders_pipeline.kernel.orchestration import taken
 from orders_pipeline.kernel.orchestration.assets import SETTLE_SECONDS
 from orders_pipeline.kernel.orchestration.resources import in_use
 from orders_pipeline.kernel.orchestration.worker import alive
+from orders_pipeline.publish import later
 
 NAME = "landing_sensor"
 #: How long a look may wait for a file to come; `dev` sets it.
@@ -96,12 +97,13 @@ def decide(last: Cursor, files: Sequence[Landed], now: float, busy: bool) -> Cur
     return replace(last, attempt=last.attempt + 1, asked_at=now)
 
 
-def landing_sensor(job: dg.JobDefinition) -> dg.SensorDefinition:
-    """One run for all files that are ready; those that come during a run are for the next one."""
+def landing_sensor(load: dg.JobDefinition, catch_up: dg.JobDefinition) -> dg.SensorDefinition:
+    """One run for all files that are ready; those that come during a run are for the next one. In a quiet while, one for the
+    tables that are made later."""
 
     @dg.sensor(
         name=NAME,
-        job=job,
+        jobs=[load, catch_up],
         minimum_interval_seconds=1,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts a run when complete files lie in the landing zone.",
@@ -115,11 +117,15 @@ def landing_sensor(job: dg.JobDefinition) -> dg.SensorDefinition:
             return dg.SkipReason("the worker takes files as they come")
         busy = bool(files) and is_busy(context.instance, home)
         decision = decide(Cursor.parse(context.cursor), files, time.time(), busy)
+        if later.is_due(home, files) and not is_busy(context.instance, home):
+            later.tried(home)
+            return dg.SensorResult([dg.RunRequest(job_name=catch_up.name)], cursor=context.cursor)
         if isinstance(decision, str):
             return dg.SkipReason(decision + (f"; {unsettled} still being written" if unsettled else ""))
         request = dg.RunRequest(
             run_key=f"{decision.digest}-{decision.attempt}",
-            tags={"orders_pipeline/files": str(len(files)), "orders_pipeline/first_file": tag_of(files[0].relative_path)},
+            job_name=load.name,
+            tags=tags_of(files),
         )
         return dg.SensorResult([request], cursor=str(decision))
 
@@ -134,6 +140,10 @@ def is_busy(instance: dg.DagsterInstance, home: Home) -> bool:
     return any(time.time() - r.create_timestamp.timestamp() < START_SECONDS for r in records)
 
 
-def tag_of(path: str) -> str:
-    """A path as short as a tag may be."""
-    return path if len(path) <= 120 else "…" + path[-119:]
+def tags_of(files: Sequence[Landed]) -> dict[str, str]:
+    """What a run says of its files: how many there were, and the first, as short as a tag may be."""
+    first = files[0].relative_path
+    return {
+        "orders_pipeline/files": str(len(files)),
+        "orders_pipeline/first_file": first if len(first) <= 120 else "…" + first[-119:],
+    }

@@ -21,7 +21,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -79,16 +79,19 @@ class Worker:
     """Takes the files of one home until it is told to stop."""
 
     home: Home
+    #: What takes files in, and what makes the tables that are made later.
     job: dg.JobDefinition
+    catch_up: dg.JobDefinition | None = None
     stopping: bool = False
     #: Of the run at work, if there is one.
     child: int = 0
-    _plan: object = field(default=None, repr=False)
+    _plans: dict[str, object] = field(default_factory=dict, repr=False)
 
     def serve(self, beat: Callable[[], None] = lambda: None) -> None:
         """Wait for files and take them, run after run. What comes during a run is for the next one."""
         from orders_pipeline.kernel.orchestration.resources import in_use
-        from orders_pipeline.kernel.orchestration.sensors import Cursor, decide, pending
+        from orders_pipeline.kernel.orchestration.sensors import Cursor, decide, pending, tags_of
+        from orders_pipeline.publish import later
 
         last, arrivals, runs = Cursor(), Arrivals(self.home.landing), 0
         self._in_child(self._settle)
@@ -96,9 +99,13 @@ class Worker:
             while not self.stopping:
                 beat()
                 files, unsettled = pending(self.home)
+                if self.catch_up and later.is_due(self.home, files):
+                    later.tried(self.home)
+                    self._run(self.catch_up, {}, beat)
+                    continue
                 decision = decide(last, files, time.time(), busy=bool(files) and in_use(self.home))
                 if isinstance(decision, Cursor):
-                    code = self._run(len(files), files[0].relative_path, beat)
+                    code = self._run(self.job, tags_of(files), beat)
                     if code == BUSY:  # One that was asked for is about to start.
                         time.sleep(LOOK_SECONDS)
                     else:
@@ -111,9 +118,9 @@ class Worker:
         finally:
             arrivals.close()
 
-    def _run(self, files: int, first: str, beat: Callable[[], None]) -> int:
+    def _run(self, job: dg.JobDefinition, tags: Mapping[str, str], beat: Callable[[], None]) -> int:
         run_id = str(uuid.uuid4())
-        code = self._in_child(lambda: self._execute(run_id, files, first), beat)
+        code = self._in_child(lambda: self._execute(run_id, job, tags), beat)
         if code not in (0, BUSY):
             self._in_child(lambda: self._mark_failed(run_id, code))
         return code
@@ -147,34 +154,28 @@ class Worker:
 
     # ---- in the child
 
-    def _execute(self, run_id: str, files: int, first: str) -> int:
+    def _execute(self, run_id: str, job: dg.JobDefinition, tags: Mapping[str, str]) -> int:
         from dagster import DagsterEvent, DagsterEventType, DagsterInstance
         from dagster._core.definitions.job_base import InMemoryJob
         from dagster._core.execution.api import execute_run
 
         from orders_pipeline.kernel.orchestration.resources import HOLDER_TAG, holder
-        from orders_pipeline.kernel.orchestration.sensors import is_busy, tag_of
+        from orders_pipeline.kernel.orchestration.sensors import is_busy
 
         with DagsterInstance.from_config(str(self.home.dagster)) as instance:
             if is_busy(instance, self.home):
                 return BUSY
             run = instance.create_run_for_job(
-                self.job,
+                job,
                 run_id=run_id,
-                execution_plan=self._plan,
-                remote_job_origin=_origin(self.job.name),
-                tags={
-                    **self.job.run_tags,
-                    "orders_pipeline/files": str(files),
-                    "orders_pipeline/first_file": tag_of(first),
-                    WORKER_TAG: _here(),
-                    HOLDER_TAG: holder(self.home),
-                },
+                execution_plan=self._plans.get(job.name),
+                remote_job_origin=_origin(job.name),
+                tags={**job.run_tags, **tags, WORKER_TAG: _here(), HOLDER_TAG: holder(self.home)},
             )
             starting = DagsterEvent(event_type_value=DagsterEventType.PIPELINE_STARTING.value, job_name=run.job_name)
             instance.report_dagster_event(starting, run_id=run_id)
             with _cancelled_by_status(instance, run_id):
-                execute_run(InMemoryJob(self.job), instance.get_run_by_id(run_id), instance)
+                execute_run(InMemoryJob(job), instance.get_run_by_id(run_id), instance)
         return 0
 
     def _mark_failed(self, run_id: str, code: int) -> None:
@@ -264,8 +265,8 @@ def _origin(job: str) -> object:
     return RemoteRepositoryOrigin(location, REPOSITORY).get_job_origin(job)
 
 
-def warm(job: dg.JobDefinition) -> object:
-    """Do once what every run would do anew: imports, dictionary, models, plans. Returns the job's execution plan.
+def warm(jobs: Iterable[dg.JobDefinition]) -> dict[str, object]:
+    """Do once what every run would do anew: imports, dictionary, models, plans. Returns the jobs' execution plans by name.
 
     The surest way to import whatever a run imports on its way is a run, on an empty home that is thrown away.
     """
@@ -276,18 +277,19 @@ def warm(job: dg.JobDefinition) -> object:
 
     with tempfile.TemporaryDirectory(prefix="orders-pipeline-") as folder:
         pipeline.run(Home(Path(folder)), datetime.now(UTC))
-    job.get_job_snapshot_id()
-    return create_execution_plan(job)
+    for job in jobs:
+        job.get_job_snapshot_id()
+    return {job.name: create_execution_plan(job) for job in jobs}
 
 
 def main() -> int:
     """The worker of the home named in ORDERS_PIPELINE_HOME; 0 when it was told to stop, 1 when there is one already."""
     from orders_pipeline.definitions import defs
-    from orders_pipeline.kernel.orchestration.schedules import LOAD
+    from orders_pipeline.kernel.orchestration.schedules import LOAD, RECONCILE
 
     home = find_home(None).create()
-    job = defs.resolve_job_def(LOAD)
-    worker = Worker(home, job, _plan=warm(job))
+    jobs = defs.resolve_job_def(LOAD), defs.resolve_job_def(RECONCILE)
+    worker = Worker(home, *jobs, _plans=warm(jobs))
     gc.collect()
     gc.freeze()  # Pages that no collection touches stay shared with the children.
 

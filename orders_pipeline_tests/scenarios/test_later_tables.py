@@ -1,0 +1,122 @@
+"""A file's run publishes what people act on at once; the tables that are made later stay whole as they were until their run."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from orders_pipeline import pipeline
+from orders_pipeline.kernel.home import KEY_VARIABLE, Home
+from orders_pipeline.publish import later
+from orders_pipeline.publish.publisher import Publisher
+from orders_pipeline_tests.dagster.conftest import AS_OF, land, land_orders, order, payment
+from orders_pipeline_tests.support import differences, fingerprints, query
+
+NOW = datetime.fromisoformat(AS_OF).astimezone(UTC)
+LATE = {m.name for m in pipeline.models() if m.later}
+EVERYTHING_LATE = dict.fromkeys(LATE, "*")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv(KEY_VARIABLE, "the same in all homes")
+    return Home(tmp_path / "home").create()
+
+
+def built_anew(home: Home, folder: Path, as_of: datetime) -> Home:
+    """A new home with the same files, made in one go."""
+    other = Home(folder).create()
+    for file in home.landing.iterdir():
+        (other.landing / file.name).hardlink_to(file)
+    pipeline.run(other, as_of)
+    return other
+
+
+def late(home: Home) -> dict[str, str]:
+    return {name: mark for name, mark in fingerprints(home).items() if name in LATE}
+
+
+def test_later_tables_wait_for_their_run(home: Home, tmp_path: Path) -> None:
+    land_orders(home, "a.csv", "A1", "A2")
+    pipeline.run(home, NOW, prompt=True)
+    assert query(home, "SELECT count(*) FROM finance.contracts") == [(2,)], "never published before: made at once"
+    before = late(home)
+
+    land_orders(home, "b.csv", "B1")
+    land(home, "p.csv", [payment("P1", "B1")])
+    done = pipeline.run(home, NOW, prompt=True)
+    assert {m.model.name for m in done.refreshed}.isdisjoint(LATE)
+    assert {r.check.table for r in done.checks}.isdisjoint(LATE)
+    assert query(home, "SELECT count(*), sum(paid_amount) FROM reconciliation.three_way_match") == [(3, Decimal("120.50"))]
+    assert late(home) == before
+    assert not differences(
+        home.published_database, built_anew(home, tmp_path / "one", NOW).published_database, EVERYTHING_LATE
+    )
+
+    pipeline.run(home, NOW)
+    assert late(home) != before
+    assert not differences(home.published_database, built_anew(home, tmp_path / "two", NOW).published_database)
+    assert not pipeline.run(home, NOW).publication.done, "nothing is left to do"
+
+
+def test_any_mixture_of_runs_comes_to_the_same(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of files, runs of everything, runs that die before they publish: each leaves a state that can be told."""
+    dice, moment = random.Random(5), NOW
+    write = Publisher._write
+
+    def die(self: Publisher, *arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    pipeline.run(home, moment)
+    for number in range(7):
+        moment += timedelta(minutes=dice.choice([0, 7, 60 * 30]))
+        known = [f"A{n}" for n in range(number)]
+        land_orders(home, f"{number}.csv", f"A{number}", *([f"B{number}"] if dice.random() < 0.5 else []))
+        if known:
+            one = dice.choice(known)
+            land(home, f"again-{number}.csv", [{**order(one), "status": "completed", "exported_at": moment.isoformat()}])
+            land(home, f"paid-{number}.csv", [payment(f"P{number}", one)])
+        before = late(home)
+        way = ("prompt", "prompt", "dies late", "prompt", "all", "dies", "prompt")[number]
+        monkeypatch.setattr(Publisher, "_write", die if "dies" in way else write)
+        if "dies" in way:
+            with pytest.raises(KeyboardInterrupt):
+                pipeline.run(home, moment, prompt=way == "dies")
+        else:
+            assert not pipeline.run(home, moment, prompt=way == "prompt").blocked_by
+        if way != "all":
+            assert late(home) == before, way
+        if way == "prompt" and number > 4:
+            anew = built_anew(home, tmp_path / str(number), moment)
+            assert not differences(home.published_database, anew.published_database, EVERYTHING_LATE)
+    monkeypatch.setattr(Publisher, "_write", write)
+    pipeline.run(home, moment)
+    assert not differences(home.published_database, built_anew(home, tmp_path / "last", moment).published_database)
+
+
+def test_their_run_comes_in_a_quiet_while_or_when_they_are_overdue(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(later.time, "time", lambda: clock[0])
+    assert not later.is_due(home)
+    later.note(home)
+    assert not later.is_due(home)
+    clock[0] += later.QUIET_SECONDS
+    assert later.is_due(home)
+    assert not later.is_due(home, ["a file"]), "files come first"
+    while clock[0] < 1000.0 + later.AT_MOST_SECONDS:
+        later.note(home)
+        assert not later.is_due(home)
+        clock[0] += 5
+    assert later.is_due(home, ["a file"]), "overdue"
+    later.tried(home)
+    clock[0] += later.AT_MOST_SECONDS
+    assert not later.is_due(home), "what failed is not started again and again"
+    later.note(home)
+    assert later.is_due(home)
+    later.done(home)
+    clock[0] += later.AT_MOST_SECONDS
+    assert not later.is_due(home)
