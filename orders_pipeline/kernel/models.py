@@ -200,14 +200,18 @@ def _reject_bare_names(expression: exp.Expression) -> None:
 
 
 def load_models(rooms_dir: Path) -> dict[str, Model]:
-    """Every model under `rooms_dir/<room>/`, by name. Raises ModelError on the first file that breaks a rule."""
+    """Every model under `rooms_dir/<room>/`, by name; what reads a later table is one too. Raises ModelError on the first file
+    that breaks a rule."""
     paths = sorted(path for path in rooms_dir.glob("*/*.sql") if not path.name.endswith(".touch.sql"))
     models = [read_model(path) for path in paths]
-    return {model.name: model for model in models}
+    later: set[str] = set()
+    while found := {m.name for m in models if (m.later or not later.isdisjoint(m.after)) and m.name not in later}:
+        later |= found
+    return {model.name: replace(model, later=model.name in later) for model in models}
 
 
 def order_models(models: Mapping[str, Model]) -> list[Model]:
-    """The models, each after all it reads; alphabetical where that leaves a choice. What reads a later table is one too.
+    """The models, each after all it reads; alphabetical where that leaves a choice.
 
     Raises ModelError on a table that nobody makes (raw, kernel and ref tables come from elsewhere) and on a cycle.
     """
@@ -225,12 +229,9 @@ def order_models(models: Mapping[str, Model]) -> list[Model]:
     ready = [name for name, inputs in waiting.items() if not inputs]
     heapq.heapify(ready)
     ordered: list[Model] = []
-    later: set[str] = set()
     while ready:
         name = heapq.heappop(ready)
-        model = replace(models[name], later=models[name].later or not later.isdisjoint(models[name].after))
-        later |= {name} if model.later else set()
-        ordered.append(model)
+        ordered.append(models[name])
         del waiting[name]
         for reader in readers[name]:
             waiting[reader].discard(name)
