@@ -13,14 +13,30 @@ WITH bounds AS (
     GROUP BY d.timezone
 ),
 
+-- Days are few, entries many: they are added up once.
+days AS (
+    SELECT
+        recognised_on,
+        channel,
+        entry_kind,
+        currency,
+        book_currency,
+        sum(CASE WHEN amount > 0 THEN amount ELSE 0 END) AS added_amount,
+        sum(CASE WHEN amount < 0 THEN -amount ELSE 0 END) AS taken_amount,
+        sum(CASE WHEN book_amount > 0 THEN book_amount ELSE 0 END) AS added_book_amount,
+        sum(CASE WHEN book_amount < 0 THEN -book_amount ELSE 0 END) AS taken_book_amount
+    FROM finance.revenue
+    WHERE entry_kind IN ('contract_liability', 'expected_return', 'material_right')
+    GROUP BY recognised_on, channel, entry_kind, currency, book_currency
+),
+
 -- A channel that sells in one currency is shown in it, one that sells in several in that of the books.
 currencies AS (
     SELECT
         channel,
         min(currency) = max(currency) AS is_single,
         CASE WHEN min(currency) = max(currency) THEN min(currency) ELSE min(book_currency) END AS currency
-    FROM finance.revenue
-    WHERE entry_kind IN ('contract_liability', 'expected_return', 'material_right')
+    FROM days
     GROUP BY channel
 ),
 
@@ -29,12 +45,12 @@ moved AS (
         CAST(date_trunc('month', r.recognised_on) AS DATE) AS month,
         r.channel,
         CASE WHEN r.entry_kind = 'expected_return' THEN 'refund' ELSE 'contract' END AS kind,
+        r.entry_kind = 'contract_liability' AS is_liability,
         c.currency,
-        CASE WHEN r.entry_kind = 'contract_liability' THEN 1 ELSE -1 END
-        * CASE WHEN c.is_single THEN r.amount ELSE coalesce(r.book_amount, 0) END AS amount
-    FROM finance.revenue AS r
+        CASE WHEN c.is_single THEN r.added_amount ELSE r.added_book_amount END AS added_amount,
+        CASE WHEN c.is_single THEN r.taken_amount ELSE r.taken_book_amount END AS taken_amount
+    FROM days AS r
     INNER JOIN currencies AS c ON r.channel = c.channel
-    WHERE r.entry_kind IN ('contract_liability', 'expected_return', 'material_right')
 ),
 
 known AS (
@@ -43,8 +59,9 @@ known AS (
         channel,
         kind,
         min(currency) AS currency,
-        sum(CASE WHEN amount > 0 THEN amount ELSE 0 END) AS increase_amount,
-        sum(CASE WHEN amount < 0 THEN -amount ELSE 0 END) AS decrease_amount
+        -- The other kinds are booked against revenue: what takes from it adds to what is owed.
+        sum(CASE WHEN is_liability THEN added_amount ELSE taken_amount END) AS increase_amount,
+        sum(CASE WHEN is_liability THEN taken_amount ELSE added_amount END) AS decrease_amount
     FROM moved
     GROUP BY month, channel, kind
 ),

@@ -43,11 +43,6 @@ judged AS (
     WHERE d.channel = 'default' AND m.status <> 'EXCLUDED' AND m.created_on IS NOT NULL
 ),
 
-exported AS (
-    SELECT order_guid, paid_amount, paid_at, payment_leg
-    FROM orders.orders
-),
-
 -- The instant the account books the first money of an order; a statement of days alone says nothing about instants.
 captured AS (
     SELECT
@@ -60,23 +55,63 @@ captured AS (
     GROUP BY order_guid
 ),
 
-timed AS (
+-- Left and right of every order in each comparison that can be made of it; null in the others.
+valued AS (
     SELECT
-        j.order_guid,
+        j.day,
         j.channel,
+        j.suffix,
+        j.currency,
         j.timezone,
-        local_date(e.paid_at, j.timezone) AS day,
-        CASE WHEN c.captured_on = local_date(e.paid_at, j.timezone) THEN 1 ELSE 0 END AS same_day_count,
-        seconds_between(
-            e.paid_at, to_utc_timestamp(CAST(local_date(e.paid_at, j.timezone) AS TIMESTAMP), j.timezone)
-        ) AS paid_seconds,
-        seconds_between(
-            c.captured_at, to_utc_timestamp(CAST(local_date(e.paid_at, j.timezone) AS TIMESTAMP), j.timezone)
-        ) AS captured_seconds
+        j.is_accounted,
+        CASE WHEN j.is_closed OR NOT j.has_order THEN 0 ELSE j.due_amount END AS due_amount,
+        -- What the platform put into a receipt is no payment of the buyer: the match has taken it out.
+        CASE
+            WHEN j.is_closed THEN j.paid_amount - j.refunded_amount
+            WHEN j.has_order AND j.is_money_known AND j.amount_diff IS NOT NULL THEN j.due_amount + j.amount_diff
+            ELSE j.paid_amount
+        END AS received_amount,
+        CASE WHEN e.payment_leg = 'bills' THEN e.paid_amount END AS claimed_amount,
+        CASE WHEN e.payment_leg = 'bills' AND e.paid_amount IS NOT NULL THEN coalesce(c.settled_amount, 0) END AS settled_amount,
+        j.shipped_qty - j.qty_diff AS net_qty,
+        CASE WHEN j.qty_diff IS NOT NULL THEN j.shipped_qty END AS shipped_qty,
+        CASE WHEN j.shipped_qty > 0 THEN j.shipped_qty END AS sent_qty,
+        -- What came back undelivered has left the road as well.
+        CASE WHEN j.shipped_qty > 0 THEN least(j.shipped_qty, j.delivered_qty + j.returned_qty) END AS arrived_qty,
+        CASE WHEN c.captured_at IS NOT NULL THEN e.paid_at END AS paid_at,
+        CASE WHEN e.paid_at IS NOT NULL THEN c.captured_at END AS captured_at,
+        local_date(e.paid_at, j.timezone) AS paid_on,
+        c.captured_on
     FROM judged AS j
-    INNER JOIN exported AS e ON j.order_guid = e.order_guid
-    INNER JOIN captured AS c ON j.order_guid = c.order_guid
-    WHERE e.paid_at IS NOT NULL AND c.captured_at IS NOT NULL
+    LEFT JOIN orders.orders AS e ON j.order_guid = e.order_guid
+    LEFT JOIN captured AS c ON j.order_guid = c.order_guid
+),
+
+-- One pass over the orders; comparisons become rows afterwards, when few are left.
+sums AS (
+    SELECT
+        day,
+        channel,
+        suffix,
+        currency,
+        count(*) AS order_count,
+        sum(due_amount) AS due_amount,
+        sum(received_amount) AS received_amount,
+        sum(CASE WHEN is_accounted THEN due_amount - received_amount ELSE 0 END) AS received_accounted,
+        count(claimed_amount) AS settled_count,
+        sum(claimed_amount) AS claimed_amount,
+        sum(settled_amount) AS settled_amount,
+        sum(CASE WHEN is_accounted THEN claimed_amount - settled_amount ELSE 0 END) AS settled_accounted,
+        count(shipped_qty) AS shipped_count,
+        sum(net_qty) AS net_qty,
+        sum(shipped_qty) AS shipped_qty,
+        sum(CASE WHEN is_accounted THEN net_qty - shipped_qty ELSE 0 END) AS shipped_accounted,
+        count(sent_qty) AS sent_count,
+        sum(sent_qty) AS sent_qty,
+        sum(arrived_qty) AS arrived_qty,
+        sum(CASE WHEN is_accounted THEN sent_qty - arrived_qty ELSE 0 END) AS arrived_accounted
+    FROM valued
+    GROUP BY day, channel, suffix, currency
 ),
 
 lines AS (
@@ -87,34 +122,27 @@ lines AS (
         currency,
         'orders' AS left_source,
         'payments' AS right_source,
-        CAST(CASE WHEN is_closed OR NOT has_order THEN 0 ELSE due_amount END AS DECIMAL(18, 3)) AS left_value,
-        -- What the platform put into a receipt is no payment of the buyer: the match has taken it out.
-        CAST(
-            CASE
-                WHEN is_closed THEN paid_amount - refunded_amount
-                WHEN has_order AND is_money_known AND amount_diff IS NOT NULL THEN due_amount + amount_diff
-                ELSE paid_amount
-            END AS DECIMAL(18, 3)
-        ) AS right_value,
-        is_accounted
-    FROM judged
+        order_count,
+        CAST(due_amount AS DECIMAL(18, 3)) AS left_value,
+        CAST(received_amount AS DECIMAL(18, 3)) AS right_value,
+        CAST(received_accounted AS DECIMAL(18, 3)) AS accounted_difference
+    FROM sums
 
     UNION ALL
 
     SELECT
-        j.day,
-        j.channel,
-        'settled_amount' || j.suffix AS metric,
-        j.currency,
+        day,
+        channel,
+        'settled_amount' || suffix AS metric,
+        currency,
         'order_export' AS left_source,
         'settlement' AS right_source,
-        CAST(e.paid_amount AS DECIMAL(18, 3)) AS left_value,
-        CAST(coalesce(c.settled_amount, 0) AS DECIMAL(18, 3)) AS right_value,
-        j.is_accounted
-    FROM judged AS j
-    INNER JOIN exported AS e ON j.order_guid = e.order_guid
-    LEFT JOIN captured AS c ON j.order_guid = c.order_guid
-    WHERE e.paid_amount IS NOT NULL AND e.payment_leg = 'bills'
+        settled_count AS order_count,
+        CAST(claimed_amount AS DECIMAL(18, 3)) AS left_value,
+        CAST(settled_amount AS DECIMAL(18, 3)) AS right_value,
+        CAST(settled_accounted AS DECIMAL(18, 3)) AS accounted_difference
+    FROM sums
+    WHERE settled_count > 0
 
     UNION ALL
 
@@ -125,11 +153,12 @@ lines AS (
         CAST(NULL AS VARCHAR) AS currency,
         'orders' AS left_source,
         'shipments' AS right_source,
-        CAST(shipped_qty - qty_diff AS DECIMAL(18, 3)) AS left_value,
+        shipped_count AS order_count,
+        CAST(net_qty AS DECIMAL(18, 3)) AS left_value,
         CAST(shipped_qty AS DECIMAL(18, 3)) AS right_value,
-        is_accounted
-    FROM judged
-    WHERE qty_diff IS NOT NULL
+        CAST(shipped_accounted AS DECIMAL(18, 3)) AS accounted_difference
+    FROM sums
+    WHERE shipped_count > 0
 
     UNION ALL
 
@@ -140,26 +169,37 @@ lines AS (
         CAST(NULL AS VARCHAR) AS currency,
         'shipments' AS left_source,
         'courier' AS right_source,
-        CAST(shipped_qty AS DECIMAL(18, 3)) AS left_value,
-        -- What came back undelivered has left the road as well.
-        CAST(least(shipped_qty, delivered_qty + returned_qty) AS DECIMAL(18, 3)) AS right_value,
-        is_accounted
-    FROM judged
-    WHERE shipped_qty > 0
+        sent_count AS order_count,
+        CAST(sent_qty AS DECIMAL(18, 3)) AS left_value,
+        CAST(arrived_qty AS DECIMAL(18, 3)) AS right_value,
+        CAST(arrived_accounted AS DECIMAL(18, 3)) AS accounted_difference
+    FROM sums
+    WHERE sent_count > 0
+),
 
-    UNION ALL
-
+-- When a day begins is worked out once per day and zone.
+mornings AS (
     SELECT
-        day,
-        channel,
-        'same_day_capture_count' AS metric,
-        CAST(NULL AS VARCHAR) AS currency,
-        'order_export' AS left_source,
-        'payments' AS right_source,
-        CAST(1 AS DECIMAL(18, 3)) AS left_value,
-        CAST(same_day_count AS DECIMAL(18, 3)) AS right_value,
-        FALSE AS is_accounted
-    FROM timed
+        paid_on,
+        timezone,
+        to_utc_timestamp(CAST(paid_on AS TIMESTAMP), timezone) AS began_at
+    FROM valued
+    WHERE paid_at IS NOT NULL
+    GROUP BY paid_on, timezone
+),
+
+timed AS (
+    SELECT
+        v.paid_on AS day,
+        v.channel,
+        count(*) AS order_count,
+        sum(CASE WHEN v.captured_on = v.paid_on THEN 1 ELSE 0 END) AS same_day_count,
+        sum(seconds_between(v.paid_at, m.began_at)) AS paid_seconds,
+        sum(seconds_between(v.captured_at, m.began_at)) AS captured_seconds
+    FROM valued AS v
+    INNER JOIN mornings AS m ON v.paid_on = m.paid_on AND v.timezone = m.timezone
+    WHERE v.paid_at IS NOT NULL
+    GROUP BY v.paid_on, v.channel
 ),
 
 summed AS (
@@ -170,12 +210,27 @@ summed AS (
         min(currency) AS currency,
         min(left_source) AS left_source,
         min(right_source) AS right_source,
-        count(*) AS order_count,
+        sum(order_count) AS order_count,
         sum(left_value) AS left_value,
         sum(right_value) AS right_value,
-        sum(CASE WHEN is_accounted THEN left_value - right_value ELSE 0 END) AS accounted_difference
+        sum(accounted_difference) AS accounted_difference
     FROM lines
     GROUP BY day, channel, metric
+
+    UNION ALL
+
+    SELECT
+        day,
+        channel,
+        'same_day_capture_count' AS metric,
+        CAST(NULL AS VARCHAR) AS currency,
+        'order_export' AS left_source,
+        'payments' AS right_source,
+        order_count,
+        order_count AS left_value,
+        same_day_count AS right_value,
+        0 AS accounted_difference
+    FROM timed
 
     UNION ALL
 
@@ -187,12 +242,11 @@ summed AS (
         CAST(NULL AS VARCHAR) AS currency,
         'order_export' AS left_source,
         'payments' AS right_source,
-        count(*) AS order_count,
-        CAST(round_half_up(ratio(sum(paid_seconds), count(*))) AS DECIMAL(18, 3)) AS left_value,
-        CAST(round_half_up(ratio(sum(captured_seconds), count(*))) AS DECIMAL(18, 3)) AS right_value,
-        CAST(0 AS DECIMAL(18, 3)) AS accounted_difference
+        order_count,
+        round_half_up(ratio(paid_seconds, order_count)) AS left_value,
+        round_half_up(ratio(captured_seconds, order_count)) AS right_value,
+        0 AS accounted_difference
     FROM timed
-    GROUP BY day, channel
 )
 
 SELECT
@@ -202,7 +256,7 @@ SELECT
     currency,
     left_source,
     right_source,
-    order_count,
+    CAST(order_count AS BIGINT) AS order_count,
     CAST(left_value AS DECIMAL(18, 3)) AS left_value,
     CAST(right_value AS DECIMAL(18, 3)) AS right_value,
     CAST(left_value - right_value AS DECIMAL(18, 3)) AS difference,

@@ -293,4 +293,11 @@ SELECT
     c.evidence,
     threshold('match_tolerance_amount') AS tolerance_amount
 FROM reconciliation.differences AS d
-LEFT JOIN candidates AS c ON d.exception_guid = c.exception_guid AND c.amount IS NOT NULL
+LEFT JOIN candidates AS c
+    ON d.exception_guid = c.exception_guid
+    -- What goes the other way or beyond the difference explains nothing: left out here, it need not be looked at one by one.
+    AND (
+        c.amount = 0 AND c.is_fact
+        OR c.amount > 0 AND c.amount <= d.amount_diff + threshold('match_tolerance_amount')
+        OR c.amount < 0 AND -c.amount <= -d.amount_diff + threshold('match_tolerance_amount')
+    )
