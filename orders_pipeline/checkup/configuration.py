@@ -14,7 +14,7 @@ from typing import Any
 from orders_pipeline.alerts.delivery import read_targets
 from orders_pipeline.checkup.probes import Fact, fact, load_probes, probe
 from orders_pipeline.checkup.scene import Scene, Unavailable
-from orders_pipeline.dictionary import calendars, revenue
+from orders_pipeline.dictionary import calendars, revenue, tolerances
 from orders_pipeline.dictionary.model import (
     PLACE_FIELDS,
     DictionaryError,
@@ -134,6 +134,7 @@ def settings_refused(scene: Scene) -> Iterator[Fact]:
         known = scene.dictionary
         revenue.rule_rows(tuple(known.channels), tuple(known.vocabularies["order_type"]), settings.revenue)
         revenue.vat_rows(tuple(known.channels), settings.revenue)
+        tolerances.tolerance_rows(tuple(known.channels), settings.matching)
     except (Usage, UnicodeDecodeError) as error:
         yield fact("settings.toml", detail=str(error).replace(f"{scene.home.root}/", ""))
 

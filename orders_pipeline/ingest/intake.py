@@ -32,6 +32,7 @@ from orders_pipeline.ingest.recognise import Recognised, recognise, stacked
 from orders_pipeline.ingest.reference import (
     create_customer_tables,
     create_health_tables,
+    create_match_tables,
     create_revenue_tables,
     create_stage_tables,
     create_unit_tables,
@@ -299,6 +300,7 @@ def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: D
     )
     create_return_tables(connection, dictionary)
     create_revenue_tables(connection, dictionary, settings)
+    create_match_tables(connection, dictionary, settings)
     # With `restates` a movement steps back for one of its kind, with `restates_whole` for any of its transaction.
     ways = (("restates", "false"), ("restates_whole", "true"))
     values = ", ".join(

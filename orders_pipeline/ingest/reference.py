@@ -1,4 +1,4 @@
-"""Reference tables: what models read of `stages.yml`, the limits in force, the business calendars, the revenue rules,
+"""Reference tables: what models read of `stages.yml`, the limits in force, the business calendars, the revenue rules, tolerances,
 the definitions of customer tags and what the health score is made of."""
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from importlib.metadata import version as package_version
 
 import duckdb
 
-from orders_pipeline.dictionary import calendars, health, revenue, stages, tags
+from orders_pipeline.dictionary import calendars, health, revenue, stages, tags, tolerances
 from orders_pipeline.dictionary.model import Dictionary
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.refresh import STATE
@@ -92,6 +92,14 @@ def create_revenue_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dic
             connection.execute(f"INSERT INTO ref.{name} SELECT * FROM revenue_now")
             connection.execute("DELETE FROM kernel.consumers WHERE starts_with(consumer, 'finance.')")
     connection.execute("DROP TABLE revenue_now")
+
+
+def create_match_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, settings: Settings) -> None:
+    """ref.match_tolerances: how far a channel's differences may go where the home says so; blank where the threshold holds."""
+    rows = tolerances.tolerance_rows(tuple(dictionary.channels), settings.matching)
+    connection.execute(f"CREATE OR REPLACE TABLE ref.match_tolerances ({tolerances.TOLERANCES_DDL})")
+    for row in rows:
+        connection.execute(f"INSERT INTO ref.match_tolerances VALUES ({', '.join('?' * len(row))})", row)
 
 
 def create_unit_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> None:

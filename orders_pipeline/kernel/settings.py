@@ -20,7 +20,7 @@ THRESHOLDS = Path(__file__).parents[1] / "dictionary" / "thresholds.toml"
 #: How the warehouse of an order is chosen: the cheapest way of all, or the fullest one or the first by rank until it is served.
 ALLOCATIONS = ("single_node_first", "highest_available", "node_order")
 #: The sections of settings.toml.
-SECTIONS = ("thresholds", "shops", "stock", "accounts", "alerts", "calendars", "revenue")
+SECTIONS = ("thresholds", "shops", "stock", "accounts", "alerts", "calendars", "revenue", "health", "matching")
 UNITS = ("ratio", "qty", "amount", "days", "hours", "minutes", "seconds", "count", "mb", "rows")
 
 
@@ -51,6 +51,7 @@ class Settings:
     allocation: str = ALLOCATIONS[0]
     revenue: Mapping[str, Any] = field(default_factory=dict)
     health: Mapping[str, Any] = field(default_factory=dict)
+    matching: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def shop_zone(self, channel: str, shop_id: str) -> str | None:
         return self.shops.get((channel, shop_id), {}).get("timezone")
@@ -82,8 +83,8 @@ def load_settings(file: Path) -> Settings:
     allocation = given.get("stock", {}).get("allocation", ALLOCATIONS[0])
     if allocation not in ALLOCATIONS:
         raise Usage(f"{file}: [stock] allocation is '{allocation}'; one of {', '.join(ALLOCATIONS)}")
-    revenue, health = (given.get(name, {}) for name in ("revenue", "health"))
-    return Settings(values, shops, accounts, alerts, fast, calendars, allocation, revenue, health)
+    revenue, health, matching = (given.get(name, {}) for name in ("revenue", "health", "matching"))
+    return Settings(values, shops, accounts, alerts, fast, calendars, allocation, revenue, health, matching)
 
 
 def _read(path: Path) -> dict[str, Any]:

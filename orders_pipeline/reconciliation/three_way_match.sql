@@ -309,12 +309,12 @@ measured AS (
         has_movement,
         has_shipment,
         has_left,
-        channel,
+        l.channel,
         shop_id,
         channel_order_id,
         created_on,
-        timezone,
-        currency,
+        l.timezone,
+        l.currency,
         is_mixed_currency,
         is_balance_open,
         is_contradictory,
@@ -353,19 +353,21 @@ measured AS (
         last_shipped_at,
         last_delivered_at,
         coalesce(cancelled_at, first_refund_at) AS closed_at,
-        -- Inclusive, both directions; a zero base leaves the absolute tolerance alone.
+        -- Inclusive; too much and too little may differ; a zero base leaves the absolute tolerance alone.
         greatest(
-            threshold('match_tolerance_amount'), threshold('match_tolerance_ratio') * abs(coalesce(due_amount, 0))
-        ) AS tolerance,
-        -- A coupon may have covered all of it: then no payment is missing.
-        abs(coalesce(due_amount, 1)) > greatest(
-            threshold('match_tolerance_amount'), threshold('match_tolerance_ratio') * abs(coalesce(due_amount, 0))
-        ) AS is_payable,
+            coalesce(t.over_amount, threshold('match_tolerance_amount')),
+            coalesce(t.over_ratio, threshold('match_tolerance_ratio')) * CAST(abs(coalesce(due_amount, 0)) AS DECIMAL(19, 2))
+        ) AS over_tolerance,
+        greatest(
+            coalesce(t.under_amount, threshold('match_tolerance_amount')),
+            coalesce(t.under_ratio, threshold('match_tolerance_ratio')) * CAST(abs(coalesce(due_amount, 0)) AS DECIMAL(19, 2))
+        ) AS under_tolerance,
+        coalesce(t.qty, threshold('match_tolerance_qty')) AS qty_tolerance,
         -- The moments at which the clock alone decides; a deadline is passed when as_of reaches it.
         add_minutes(created_at, threshold('payment_window_minutes')) AS unpaid_until_at,
         to_utc_timestamp(
-            CAST(add_days(local_date(coalesce(paid_at, created_at), timezone), threshold('payment_file_hold_days') + 1)
-                AS TIMESTAMP), timezone
+            CAST(add_days(local_date(coalesce(paid_at, created_at), l.timezone), threshold('payment_file_hold_days') + 1)
+                AS TIMESTAMP), l.timezone
         ) AS bill_due_at,
         add_hours(last_refund_said_at, threshold('payment_file_hold_days') * 24) AS refund_bill_due_at,
         coalesce(promised_ship_at, add_hours(coalesce(paid_at, created_at), threshold('ship_sla_hours'))) AS ship_due_at,
@@ -380,9 +382,19 @@ measured AS (
         add_hours(last_received_at, threshold('payment_file_hold_days') * 24) AS refund_until_at,
         add_hours(coalesce(cancelled_at, first_refund_at), threshold('payment_file_hold_days') * 24) AS cancel_refund_until_at,
         to_utc_timestamp(
-            CAST(add_days(paid_on, threshold('payment_file_hold_days') + 1) AS TIMESTAMP), timezone
+            CAST(add_days(paid_on, threshold('payment_file_hold_days') + 1) AS TIMESTAMP), l.timezone
         ) AS order_due_at
-    FROM legs
+    FROM legs AS l
+    LEFT JOIN ref.channels AS h ON l.channel = h.channel
+    LEFT JOIN ref.match_tolerances AS t ON coalesce(h.channel, 'default') = t.channel
+),
+
+payable AS (
+    SELECT
+        *,
+        -- A coupon may have covered all of it: then no payment is missing.
+        abs(coalesce(due_amount, 1)) > under_tolerance AS is_payable
+    FROM measured
 ),
 
 judged AS (
@@ -401,10 +413,10 @@ judged AS (
             -- A closed order: nothing may be shipped, nothing kept.
             WHEN is_closed AND shipped_qty > returned_qty AND (closed_at IS NULL OR first_shipped_at >= closed_at)
                 THEN 'MISMATCH|shipped_after_cancel'
-            WHEN is_closed AND paid_known - refunded_known > tolerance AND as_of() < cancel_refund_until_at
+            WHEN is_closed AND paid_known - refunded_known > over_tolerance AND as_of() < cancel_refund_until_at
                 THEN 'TIMING|refund_in_progress'
-            WHEN is_closed AND paid_known - refunded_known > tolerance THEN 'MISMATCH|cancelled_not_refunded'
-            WHEN is_closed AND refunded_known - paid_known > tolerance THEN 'MISMATCH|refund_diff'
+            WHEN is_closed AND paid_known - refunded_known > over_tolerance THEN 'MISMATCH|cancelled_not_refunded'
+            WHEN is_closed AND refunded_known - paid_known > under_tolerance THEN 'MISMATCH|refund_diff'
             WHEN is_closed AND shipped_qty > returned_qty AND refund_only_count > 0
                 THEN 'MATCHED|refund_only_price_concession'
             WHEN is_closed AND shipped_qty > returned_qty AND as_of() < return_until_at THEN 'TIMING|return_in_progress'
@@ -417,7 +429,7 @@ judged AS (
             WHEN NOT says_paid AND paid_known = 0 AND is_payable AND NOT has_left AND order_type <> 'cod'
                 THEN 'TIMING|payment_pending'
             WHEN
-                is_balance_open AND paid_known > 0 AND due_amount - paid_known > tolerance AND NOT has_left
+                is_balance_open AND paid_known > 0 AND due_amount - paid_known > under_tolerance AND NOT has_left
                 AND refunded_known = 0
                 THEN 'TIMING|presale_balance_open'
             WHEN order_type = 'cod' AND paid_known = 0 AND has_left AND returned_qty >= shipped_qty
@@ -440,59 +452,73 @@ judged AS (
             WHEN due_amount IS NULL THEN 'MISMATCH|due_unknown'
 
             -- A credit note or a bookkeeping entry sends out nothing: it is right when its money is.
-            WHEN order_type IN ('credit_note', 'adjustment') AND abs(amount_diff) <= tolerance THEN 'MATCHED|three_way_equal'
+            WHEN order_type IN ('credit_note', 'adjustment') AND amount_diff <= over_tolerance AND amount_diff >= -under_tolerance
+                THEN 'MATCHED|three_way_equal'
 
             -- Goods first: a wrong piece is found before a wrong cent.
-            WHEN shipped_qty - net_qty > threshold('match_tolerance_qty') AND shipped_qty <= net_qty + cancelled_qty
+            WHEN shipped_qty - net_qty > qty_tolerance AND shipped_qty <= net_qty + cancelled_qty
                 THEN 'MISMATCH|shipped_after_cancel'
-            WHEN shipped_qty - net_qty > threshold('match_tolerance_qty') THEN 'MISMATCH|quantity_over'
+            WHEN shipped_qty - net_qty > qty_tolerance THEN 'MISMATCH|quantity_over'
             WHEN refunded_known >= paid_known AND refunded_known > 0 AND NOT has_left AND paid_known > 0
                 THEN 'MATCHED|cancelled_refunded'
             WHEN NOT has_left AND coalesce(net_qty, 1) > 0 AND as_of() >= ship_due_at THEN 'MISMATCH|paid_not_shipped'
-            WHEN shipped_qty < net_qty AND (as_of() >= ship_due_at OR says_delivered) THEN 'MISMATCH|quantity_short'
+            WHEN net_qty - shipped_qty > qty_tolerance AND (as_of() >= ship_due_at OR says_delivered) THEN 'MISMATCH|quantity_short'
 
             -- Goods that came back, money that went back.
             WHEN returned_qty > 0 AND refunded_known = 0 AND paid_known > 0 AND as_of() < refund_until_at
                 THEN 'TIMING|return_in_progress'
             WHEN returned_qty > 0 AND refunded_known = 0 AND paid_known > 0 THEN 'MISMATCH|returned_not_refunded'
-            WHEN refund_due_amount - refunded_known > tolerance AND as_of() < refund_bill_due_at
+            WHEN refund_due_amount - refunded_known > over_tolerance AND as_of() < refund_bill_due_at
                 THEN 'TIMING|refund_in_progress'
-            WHEN abs(refund_due_amount - refunded_known) > tolerance THEN 'MISMATCH|refund_diff'
-            WHEN refunded_known - paid_known > tolerance THEN 'MISMATCH|refund_diff'
             WHEN
-                refunded_known > tolerance AND returned_qty = 0 AND refund_only_count = 0 AND cancelled_qty = 0
-                AND abs(paid_known - refunded_known - due_amount) > tolerance
+                refund_due_amount - refunded_known > over_tolerance OR refunded_known - refund_due_amount > under_tolerance
+                THEN 'MISMATCH|refund_diff'
+            WHEN refunded_known - paid_known > under_tolerance THEN 'MISMATCH|refund_diff'
+            WHEN
+                refunded_known > under_tolerance AND returned_qty = 0 AND refund_only_count = 0 AND cancelled_qty = 0
+                AND (
+                    paid_known - refunded_known - due_amount > over_tolerance
+                    OR due_amount - paid_known + refunded_known > under_tolerance
+                )
                 THEN
                     CASE
                         WHEN as_of() < return_until_at THEN 'TIMING|return_in_progress'
                         ELSE 'MISMATCH|refunded_not_returned'
                     END
 
-            WHEN amount_diff > tolerance AND abs(amount_diff - refunded_known) > tolerance THEN 'MISMATCH|over_paid'
+            WHEN
+                amount_diff > over_tolerance
+                AND (amount_diff - refunded_known > over_tolerance OR refunded_known - amount_diff > under_tolerance)
+                THEN 'MISMATCH|over_paid'
             WHEN order_type = 'cod' AND paid_known = 0 AND is_payable
                 THEN
                     CASE
                         WHEN shipped_qty < net_qty OR NOT has_left THEN 'TIMING|awaiting_shipment'
                         ELSE 'TIMING|in_transit'
                     END
-            WHEN amount_diff < -tolerance AND as_of() < bill_due_at THEN 'TIMING|payment_file_pending'
-            WHEN amount_diff < -tolerance THEN 'MISMATCH|under_paid'
-            WHEN abs(coalesce(subsidy_diff_amount, 0)) > tolerance THEN 'MISMATCH|subsidy_diff'
+            WHEN amount_diff < -under_tolerance AND as_of() < bill_due_at THEN 'TIMING|payment_file_pending'
+            WHEN amount_diff < -under_tolerance THEN 'MISMATCH|under_paid'
+            WHEN subsidy_diff_amount > over_tolerance OR subsidy_diff_amount < -under_tolerance THEN 'MISMATCH|subsidy_diff'
 
-            WHEN shipped_qty < net_qty OR NOT has_left AND net_qty IS NULL THEN 'TIMING|awaiting_shipment'
+            WHEN
+                net_qty - shipped_qty > qty_tolerance OR shipped_qty < net_qty AND as_of() < ship_due_at AND NOT says_delivered
+                OR NOT has_left AND net_qty IS NULL
+                THEN 'TIMING|awaiting_shipment'
             WHEN delivered_qty < shipped_qty - returned_qty AND NOT says_delivered AND as_of() < transit_until_at
                 THEN 'TIMING|in_transit'
             WHEN delivered_qty < tracked_qty - returned_qty AND NOT says_delivered THEN 'MISMATCH|not_delivered'
 
             WHEN open_return_count > 0 AND as_of() < return_until_at THEN 'TIMING|return_in_progress'
-            WHEN refunded_known > tolerance AND refund_due_amount <> refunded_known
+            WHEN refunded_known > under_tolerance AND refund_due_amount <> refunded_known
                 THEN 'MATCHED_WITHIN_TOLERANCE|tolerance'
-            WHEN refunded_known > tolerance AND returned_qty > 0 THEN 'MATCHED|returned_refunded'
-            WHEN refunded_known > tolerance AND refund_only_count > 0 THEN 'MATCHED|refund_only_price_concession'
-            WHEN amount_diff <> 0 AND abs(amount_diff) <= tolerance THEN 'MATCHED_WITHIN_TOLERANCE|tolerance'
+            WHEN refunded_known > under_tolerance AND returned_qty > 0 THEN 'MATCHED|returned_refunded'
+            WHEN refunded_known > under_tolerance AND refund_only_count > 0 THEN 'MATCHED|refund_only_price_concession'
+            WHEN
+                amount_diff <> 0 AND amount_diff <= over_tolerance AND amount_diff >= -under_tolerance OR shipped_qty <> net_qty
+                THEN 'MATCHED_WITHIN_TOLERANCE|tolerance'
             ELSE 'MATCHED|three_way_equal'
         END AS verdict
-    FROM measured
+    FROM payable
 ),
 
 named AS (
