@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from orders_pipeline.kernel.macros import macro_statements
 from orders_pipeline.kernel.models import Model
 from orders_pipeline.kernel.settings import Settings, load_settings
 from orders_pipeline.kernel.sqltext import literal, quote
+from orders_pipeline.kernel.statements import statement
 from orders_pipeline.kernel.through import select_of
 from orders_pipeline.kernel.warehouse import columns_of
 from orders_pipeline.pipeline import RunResult
@@ -92,8 +93,8 @@ class Recording:
         connection = duckdb.connect(config={"threads": 1})
         connection.execute("SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
         connection.execute(f"ATTACH {literal(str(self.folder / 'warehouse.duckdb'))} AS recorded (READ_ONLY)")
-        for statement in macro_statements():
-            connection.execute(statement)
+        for macro in macro_statements():
+            connection.execute(macro)
         for schema, table in connection.execute(
             "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'recorded'"
         ).fetchall():
@@ -103,13 +104,13 @@ class Recording:
 
     def rendered(self, model: Model) -> str:
         """The statement of a model as it stands."""
-        return rendered(model.sql, self.as_of, tuple(sorted(self.settings.thresholds.items())))
+        return statement(model, self.as_of, self.settings.thresholds)
 
     def differs(self, model: Model) -> bool:
         """Make a model anew beside what is recorded; whether its rows are others. They stay in `made` until the next call."""
         columns = ", ".join(quote(c) for c in columns_of_recorded(self.connection, model.name))
-        statement = select_of(self.connection, model, self.rendered(model))
-        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE made AS SELECT {columns} FROM ({statement})")
+        text = select_of(self.connection, model, self.rendered(model))
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE made AS SELECT {columns} FROM ({text})")
         both = f"SELECT {columns} FROM made", f"SELECT {columns} FROM recorded.{model.name}"
         return any(
             self.connection.execute(f"SELECT 1 FROM ({one} EXCEPT ALL {other}) LIMIT 1").fetchall()
@@ -148,7 +149,7 @@ class Recording:
         found = []
         for check in pipeline.checks():
             if check.table in others and check.severity == "error":
-                body = sql.render(sql.bind(check.sql, self.as_of, self.settings.thresholds, {}))
+                body = statement(check.sql, self.as_of, self.settings.thresholds)
                 rows = self.connection.execute(f"SELECT * FROM ({body}) LIMIT 3").fetchall()
                 if rows:
                     found.append(CheckResult(check, 0, len(rows), str(rows)))
@@ -200,12 +201,6 @@ class Store:
             for path in sorted(self.folder.iterdir())
             if path.is_dir()
         }
-
-
-@lru_cache(maxsize=4096)
-def rendered(text: str, as_of: datetime, thresholds: tuple[tuple[str, Any], ...]) -> str:
-    """SQL of a model for a clock and settings; many runs share them."""
-    return sql.render(sql.bind(text, as_of, dict(thresholds), {}))
 
 
 class Listener:
