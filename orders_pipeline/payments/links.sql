@@ -28,7 +28,7 @@ named AS (
 
     SELECT payment_guid, 1 AS pass, 'channel_order_id' AS id_type, channel_order_id AS id_value, claimed_guid, channel
     FROM rest
-    WHERE channel_order_id IS NOT NULL AND claimed_guid IS NULL
+    WHERE claimed_guid IS NULL
 
     UNION ALL
 
@@ -40,13 +40,11 @@ named AS (
 
     SELECT payment_guid, 2 AS pass, 'sub_order_id' AS id_type, channel_order_id AS id_value, claimed_guid, channel
     FROM rest
-    WHERE channel_order_id IS NOT NULL
 
     UNION ALL
 
     SELECT payment_guid, 2 AS pass, 'internal_order_id' AS id_type, channel_order_id AS id_value, claimed_guid, channel
     FROM rest
-    WHERE channel_order_id IS NOT NULL
 
     UNION ALL
 

@@ -77,5 +77,5 @@ SELECT
     r.row_number
 FROM kept AS k
 INNER JOIN raw.payments AS r
-    ON k.payment_key = r.payment_key AND k.file_id = r.file_id AND k.row_number = r.row_number
+    ON k.file_id = r.file_id AND k.row_number = r.row_number
     AND k.account = r.account AND k.payment_id = r.payment_id AND k.kind = r.kind
