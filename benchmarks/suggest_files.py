@@ -15,6 +15,10 @@ from orders_pipeline.dictionary.model import Dictionary, Source, canonical_heade
 from orders_pipeline.ingest.recognise import bind
 
 ROWS = 36
+#: Fields that a source makes of several columns where its file numbers nothing.
+MADE_UP = frozenset({"payment_id", "movement_id", "return_id", "outbound_id"})
+#: What stands beside a word for money that goes out.
+_OPPOSITES = {"支出": "收入", "支": "收", "出": "入", "出账": "入账", "付款": "收款", "减少": "增加", "扣款": "入账", "debit": "Credit"}
 #: A wall clock without a zone, as the files have it.
 _START = datetime.fromisoformat("2026-05-01T00:00:00")
 
@@ -23,7 +27,8 @@ _START = datetime.fromisoformat("2026-05-01T00:00:00")
 class Truth:
     """One file and its true map. `feeds`: column index -> fields. `selects`: columns that only pick rows or a sign.
 
-    `elsewhere`: what the platform's other files make of a column with this very name.
+    `elsewhere`: what the platform's other files make of a column with this very name. `numbering`: columns of which, together with
+    others, a number is made that the file does not have; `roles`: columns of money in or out, or of the words that say which.
     """
 
     name: str
@@ -32,6 +37,8 @@ class Truth:
     feeds: Mapping[int, frozenset[str]]
     selects: Mapping[int, frozenset[str]]
     elsewhere: Mapping[int, frozenset[str]] = default(default_factory=dict)
+    numbering: Mapping[int, frozenset[str]] = default(default_factory=dict)
+    roles: Mapping[int, str] = default(default_factory=dict)
 
     @property
     def entities(self) -> frozenset[str]:
@@ -42,13 +49,17 @@ def truth_of(name: str, source: Source, header: Sequence[str]) -> Truth:
     """What the columns of a header feed by the source's own description."""
     bound = bind(source, [canonical_header(h) for h in header])
     feeds: dict[int, set[str]] = {}
+    numbering: dict[int, set[str]] = {}
     selects: dict[int, set[str]] = {}
+    roles: dict[int, str] = {}
     for block in source.blocks:
         fixed = {f for f, rule in block.fields.items() if "value" in rule}
         for field, rule in block.fields.items():
-            for handle in _makes(rule):
+            into = numbering if field in MADE_UP and "concat" in rule else feeds
+            for handle in made_of(rule):
                 if handle in bound:
-                    feeds.setdefault(bound[handle], set()).add(field)
+                    into.setdefault(bound[handle], set()).add(field)
+        roles |= {bound[h]: role for h, role in _roles(block.fields.get("amount") or {}) if h in bound}
         for handle in _asked(block.where):
             if handle in bound:
                 selects.setdefault(bound[handle], set()).update(fixed | {"kind", "status", "amount"})
@@ -59,15 +70,29 @@ def truth_of(name: str, source: Source, header: Sequence[str]) -> Truth:
     for handle in _asked(source.get("leave_out") or {}):
         if handle in bound:
             selects.setdefault(bound[handle], set()).update({"kind", "status", "raw_status"})
-    frozen = {i: frozenset(f) for i, f in feeds.items()}
-    return Truth(name, source, tuple(header), frozen, {i: frozenset(f) for i, f in selects.items()})
+
+    def frozen(found: Mapping[int, set[str]]) -> dict[int, frozenset[str]]:
+        return {i: frozenset(f) for i, f in found.items()}
+
+    return Truth(name, source, tuple(header), frozen(feeds), frozen(selects), numbering=frozen(numbering), roles=roles)
 
 
-def _makes(rule: Mapping) -> Iterator[str]:
+def _roles(rule: Mapping) -> Iterator[tuple[str, str]]:
+    """Columns of what came in, of what went out, and of the words that say which."""
+    for role in ("credit", "debit"):
+        given = rule.get(role) or ()
+        yield from ((h, role) for h in ([given] if isinstance(given, str) else given))
+    stated = ((rule.get("parts") or {}).get("net") or {}).get("sign") or rule.get("sign") or {}
+    for handle, words in (stated.get("minus") or {}).items():
+        if any(str(w).casefold() in _OPPOSITES for w in ([words] if isinstance(words, str) else words)):
+            yield handle, "direction"
+
+
+def made_of(rule: Mapping) -> Iterator[str]:
     """The columns a rule makes its value of; those that only decide whether it applies are not among them."""
     yield from own_handles(rule)
     if "otherwise" in rule:
-        yield from _makes(rule["otherwise"])
+        yield from made_of(rule["otherwise"])
 
 
 def _asked(where: Mapping | Sequence[Mapping]) -> Iterator[str]:
@@ -136,7 +161,7 @@ def write_file(truth: Truth, path: Path, seed: int = 5) -> None:
     """The file with rows as platforms write them."""
     rng = random.Random(f"{truth.name}{seed}")
     english = not any(re.search(r"[\u4e00-\u9fff]", h) for h in truth.header)
-    vocabulary = {i: _words_of(truth, i) for i in truth.feeds}
+    vocabulary = {i: _words_of(truth, i) for i in (*truth.feeds, *truth.numbering)}
     with path.open("w", encoding="utf-8", newline="") as stream:
         out = csv.writer(stream)
         out.writerow(truth.header)
@@ -152,6 +177,7 @@ def write_file(truth: Truth, path: Path, seed: int = 5) -> None:
                 ]
                 if settled:
                     _write_parts(settled, cells, order, line)
+                _write_one_way(truth, cells, order, line)
                 out.writerow(cells)
                 number += 1
 
@@ -185,6 +211,20 @@ def _write_parts(settled: tuple[int, dict[int, str]], cells: list[str], order: O
     cells[net] = f"{total / 100:.2f}"
 
 
+def _write_one_way(truth: Truth, cells: list[str], order: Order, line: Mapping) -> None:
+    """Of a column for what came in and one for what went out each row fills one."""
+    ways = {role: [i for i, r in truth.roles.items() if r == role] for role in ("credit", "debit")}
+    if not (ways["credit"] and ways["debit"]):
+        return
+    came = order.rng.random() < 0.7
+    for index in (*ways["credit"], *ways["debit"]):
+        cells[index] = "0.00" if truth.source.get("currency") == "CNY" else ""
+    if "quantity" in truth.feeds.get(ways["credit"][0], ()):
+        cells[ways["credit" if came else "debit"][0]] = str(line["quantity"])
+    else:
+        cells[ways["credit" if came else "debit"][0]] = f"{line['payable'] if came else order.rng.randrange(10, 900) / 100:.2f}"
+
+
 def _words_of(truth: Truth, index: int) -> tuple[str, ...]:
     """The words the source itself knows in a column: what the platform writes there."""
     bound = bind(truth.source, [canonical_header(h) for h in truth.header])
@@ -198,11 +238,29 @@ def _words_of(truth: Truth, index: int) -> tuple[str, ...]:
                 for key, words in (case.get("when") or {}).items():
                     if key in handles:
                         found.update(dict.fromkeys([words] if isinstance(words, str) else map(str, words)))
+                    elif key == "matches":
+                        for pattern in (str(p) for h, p in words.items() if h in handles):
+                            found.update(dict.fromkeys(w for w in pattern.split("|") if not re.search(r"[\\.*+?^$()\[\]]", w)))
     for where in [b.where for b in truth.source.blocks]:
         for key, words in where.items():
             if key in handles:
                 found.update(dict.fromkeys([words] if isinstance(words, str) else map(str, words)))
+    if truth.roles.get(index) == "direction":
+        return _ways(truth, handles) or tuple(found)
     return tuple(found)[:12]
+
+
+def _ways(truth: Truth, handles: set[str]) -> tuple[str, ...]:
+    """The pair of words of a column that says whether money came or went."""
+    for block in truth.source.blocks:
+        rule = block.fields.get("amount") or {}
+        minus = (((rule.get("parts") or {}).get("net") or {}).get("sign") or rule.get("sign") or {}).get("minus") or {}
+        for handle in handles & minus.keys():
+            listed = [minus[handle]] if isinstance(minus[handle], str) else list(map(str, minus[handle]))
+            for word in listed:
+                if word.casefold() in _OPPOSITES:
+                    return word, _OPPOSITES[word.casefold()]
+    return ()
 
 
 class Order:

@@ -381,6 +381,11 @@ def _blocks(
         if entity not in entities:
             raise DictionaryError(f"{origin}: '{entity}' is no standard entity; use one of {sorted(entities)}")
         listed = given if isinstance(given, list) else [given]
+        for block in listed:
+            if not isinstance(block, dict) or not isinstance(block.get("fields"), dict):
+                raise DictionaryError(f"{origin}: {entity} has no `fields`; name at least one field and the column it comes from")
+            if "parts" in block and "payment_id" not in block["fields"]:
+                raise DictionaryError(f"{origin}: the `parts` of {entity} need a payment_id; map it, or make it with `concat`")
         for block in itertools.chain.from_iterable(blocks_of(b, columns) for b in listed):
             mapped = {}
             for name, rule in block["fields"].items():

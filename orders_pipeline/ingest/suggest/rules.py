@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orders_pipeline.dictionary.model import REPEAT_NUMBER
 from orders_pipeline.ingest.suggest import words
 from orders_pipeline.ingest.suggest.names import Names
 from orders_pipeline.ingest.suggest.profile import Column, Profile
@@ -32,6 +33,16 @@ _AGGREGATES = {
     "status": "least_advanced",
 }
 _STAGES = (("cancelled_at", "cancelled"), ("completed_at", "completed"), ("shipped_at", "shipped"), ("paid_at", "paid"))
+#: Of what a row's number is made where the file has none: entity -> (its number, fields that tell one row from another).
+_NUMBERED = {
+    "payments": (
+        "payment_id",
+        ("platform_txn_id", "channel_order_id", "payout_id", "occurred_at", "kind", "description", "amount", "amount:net",
+         "amount:credit", "amount:debit"),
+    ),
+    "inventory_movements": ("movement_id", ("reference_id", "warehouse_id", "sku", "occurred_at", "kind", "quantity")),
+    "returns": ("return_id", ("channel_order_id", "sub_order_id", "sku", "requested_at")),
+}  # fmt: skip
 #: Said once for the whole file when no column does.
 _PLACES = {"warehouse_id": "warehouse", "courier_code": "courier"}
 
@@ -243,8 +254,9 @@ class _Maker:
             fields["amount"] = {"credit": credit[0], "debit": debit[0]}
         elif fields.get("amount"):
             fields["amount"] = self._signed(fields["amount"])
-        if "payment_id" not in fields and self.handles.get("platform_txn_id"):
+        if "payment_id" not in fields and self.handles.get("platform_txn_id") and self._tells_rows_apart("platform_txn_id"):
             fields["payment_id"] = self._one("platform_txn_id")[0]
+        self._number("payments", fields)
         fees = [(h, self.rules.columns[h]) for h in self.handles.get("amount:fee", ()) if not self.rules.columns[h].blank]
         if fees and "payment_id" in fields:
             listed = [h for h, c in fees if c.share("negative") > 0.5 * (1 - _zero(c))]
@@ -269,12 +281,7 @@ class _Maker:
         signs = self.relations.net.parts
         turned = [h for h in parts if signs.get(self.rules.columns[h].index, 1) < 0]
         row = {k: v for k, v in fields.items() if k not in ("amount", "kind", "description")}
-        if "payment_id" not in row:
-            made_of = [h for name in ("platform_txn_id", "channel_order_id", "occurred_at") for h in self._one(name)]
-            if len(made_of) > 1:
-                row["payment_id"] = {"concat": made_of, "separator": "|"}
-                why = "the file has no number of its own; two rows alike in all of these would be one"
-                self.rules.notes["payments.payment_id"] = why
+        self._number("payments", row)
         fields.clear()
         fields.update(row)
         self.rules.notes.pop("payments.kind", None)
@@ -287,6 +294,26 @@ class _Maker:
             {"where": {"not": {"some_nonzero": parts}}, "fields": rest},
         ]
         self.rules.remarks.append("whether an amount is receipt, refund, subsidy or fee is read off its name: check `parts`")
+
+    def _returns(self, block: dict[str, Any]) -> None:
+        self._number("returns", block["fields"])
+
+    def _inventory_movements(self, block: dict[str, Any]) -> None:
+        self._number("inventory_movements", block["fields"])
+
+    def _number(self, entity: str, fields: dict[str, Any]) -> None:
+        """Where the file numbers nothing, what the row is about makes its number; equal rows are counted."""
+        number, names = _NUMBERED[entity]
+        made_of = [h for name in names for h in self._one(name)]
+        if number in fields or len(made_of) < 2:
+            return
+        fields[number] = {"concat": [*made_of, REPEAT_NUMBER], "separator": "|"}
+        self.rules.top["repeated_rows"] = "legitimate"
+        self.rules.notes[f"{entity}.{number}"] = "the file has no number of its own; rows alike in all of these are told apart by counting"
+
+    def _tells_rows_apart(self, name: str) -> bool:
+        column = self.rules.columns[self._one(name)[0]]
+        return column.distinct >= 0.9 * column.count
 
     def _part_kind(self, column: Column) -> str:
         return kind_of(column, self.names.wording, self.relations.net.parts.get(column.index, 1))

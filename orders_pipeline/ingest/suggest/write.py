@@ -60,7 +60,7 @@ def _block(found: Suggestion, entity: str, block: dict[str, Any], many: bool) ->
         if key in block:
             yield f"{first}{key}: {_flow(block[key])}"
             first = "      " if many else "    "
-    yield f"{first}fields:"
+    yield f"{first}fields:" + (" {}  # none is sure enough" if not block["fields"] else "")
     inner = "        " if many else "      "
     for name, rule in block["fields"].items():
         note = found.rules.notes.get(f"{entity}.{name}")
