@@ -1,8 +1,39 @@
-"""Which column for which slot: the assignment with the highest total, found exactly (Kuhn's method with potentials, O(n³))."""
+"""Which column for which slot: how likely each pair is, and the assignment with the highest total.
+
+The shares are the marginals of all ways to deal fields to columns, by belief propagation on the bipartite graph of columns and
+fields: a column that has another good field leaves this one to its rival, as far as that other field is free. The assignment is
+found exactly (Kuhn's method with potentials, O(n³)).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+#: What several columns may feed: the first that is filled counts; fees are added up, parts of an address joined.
+SEVERAL = frozenset({"amount:fee", "amount:part", "sku", "buyer_phone", "address", "province", "raw_status"})  # fmt: skip
+#: Fields one column may feed together; they do not compete for it.
+TOGETHER = ({"status", "line_status"}, {"sku", "product_title"}, {"sub_order_id", "line_no"}, {"payment_id", "platform_txn_id"},
+    {"address", "province", "city", "district"}, {"amount", "amount:credit", "amount:debit"},
+    {"list_price", "unit_price"})  # fmt: skip
+_ROUNDS = 25
+
+
+def dealt_shares(edges: Mapping[tuple[int, str], float], absent: Mapping[str, float]) -> dict[tuple[int, str], float]:
+    """(column, field) -> 0 … 1, how likely the column is the field's.
+
+    edges: odds of each pair against "no field takes this column"; absent: field -> odds that no column is the field's.
+    """
+    rivals = {
+        (i, f): [(i, g) for j, g in edges if j == i and g != f and not any({f, g} <= group for group in TOGETHER)] for i, f in edges
+    }
+    others = {(i, f): [] if f in SEVERAL else [(j, f) for j, g in edges if g == f and j != i] for i, f in edges}
+    free = dict.fromkeys(edges, 1.0)
+    wanted = dict(edges)
+    for _ in range(_ROUNDS):
+        wanted = {e: edges[e] / (1 + sum(edges[r] * free[r] for r in rivals[e])) for e in edges}
+        # Half of the old message stays: two columns after the same field would else take turns forever.
+        free = {e: 0.5 * free[e] + 0.5 / (absent[e[1]] + sum(wanted[o] for o in others[e])) for e in edges}
+    return {e: (odds := wanted[e] * free[e]) / (1 + odds) for e in edges}
 
 
 def assign(gain: Sequence[Sequence[float]]) -> list[int | None]:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from orders_pipeline.ingest.suggest.assign import assign
+from orders_pipeline.ingest.suggest.assign import SEVERAL, assign, dealt_shares
 from orders_pipeline.ingest.suggest.evidence import IMPOSSIBLE, related, shape
 from orders_pipeline.ingest.suggest.names import Named, Names, Slot
 from orders_pipeline.ingest.suggest.profile import Column, Profile
@@ -48,30 +48,8 @@ MODELS: tuple[tuple[str, ...], ...] = (
 )
 #: Written beside another field by themselves, or said once for the whole file.
 _GIVEN = frozenset({"courier_name", "exported_at", "raw_channel_order_id", "channel"})
-#: What several columns may feed: the first that is filled counts; fees are added up, parts of an address joined.
-SEVERAL = frozenset({"amount:fee", "amount:part", "sku", "buyer_phone", "address", "province", "raw_status"})  # fmt: skip
-#: Fields whose columns say much the same: the surest is taken without looking at the others.
-_EITHER = frozenset(
-    {
-        "occurred_at",
-        "warehouse_id",
-        "buyer_account",
-        "courier_code",
-        "location",
-        "description",
-        "product_title",
-        "status_code",
-        "counted_at",
-        "payment_id",
-        "platform_txn_id",
-        "shop_id",
-        "buyer_name",
-    }
-)
-#: Fields one column may feed together; they do not compete for it.
-_TOGETHER = ({"status", "line_status"}, {"sku", "product_title"}, {"sub_order_id", "line_no"}, {"payment_id", "platform_txn_id"},
-    {"address", "province", "city", "district"}, {"amount", "amount:credit", "amount:debit"},
-    {"list_price", "unit_price"})  # fmt: skip
+#: How much a file without a column for a required field is less to be expected than one without another.
+_REQUIRED = 0.5
 #: How sure it is that columns that make up the net in every row are its parts; of one without a figure only its name speaks.
 _ADDS_UP, _NAMED_LIKE_A_PART = 0.95, 0.7
 #: What rows with so many amounts speak for money that is settled: orders have a handful.
@@ -309,31 +287,13 @@ def _confidence(
     names: Names, profile: Profile, entities: Collection[str], odds: Mapping[tuple[int, str], float]
 ) -> dict[tuple[int, str], float]:
     """Log-odds to shares: what a column gives a field after its other fields, and the field's other columns, had theirs."""
-    unneeded = {}
+    alone = {}
     for column in profile.columns:
         other = names.unneeded(column.name, entities) if column.name.strip() else 0.0
-        unneeded[column.index] = max(0.0, STEEPNESS * (other - EVEN) + 0.6)
-    by_column: dict[int, dict[str, float]] = {}
-    by_field: dict[str, dict[int, float]] = {}
-    for (index, name), value in odds.items():
-        by_column.setdefault(index, {})[name] = value
-        by_field.setdefault(name, {})[index] = value
-    found = {}
-    for (index, name), value in odds.items():
-        rivals = [v for n, v in by_column[index].items() if n != name and not any({n, name} <= group for group in _TOGETHER)]
-        mine = math.exp(value)
-        share = mine / (mine + math.exp(unneeded[index]) + sum(math.exp(v) for v in rivals))
-        if name not in SEVERAL:
-            # Another column wants the field too, as far as no better field waits for that column.
-            contest = sum(math.exp(v) * _free(i, name, by_column, unneeded) for i, v in by_field[name].items() if i != index)
-            share *= mine / (mine + contest)
-        found[index, name] = share
-    return found
-
-
-def _free(index: int, name: str, by_column: Mapping[int, Mapping[str, float]], unneeded: Mapping[int, float]) -> float:
-    mine = math.exp(by_column[index][name])
-    return mine / (mine + math.exp(unneeded[index]) + sum(math.exp(v) for n, v in by_column[index].items() if n != name))
+        alone[column.index] = max(0.0, STEEPNESS * (other - EVEN) + 0.6)
+    required = {f for e in entities for f in names.dictionary.entities[e].required}
+    edges = {(index, name): math.exp(value - alone[index]) for (index, name), value in odds.items()}
+    return dealt_shares(edges, {name: _REQUIRED if name in required else 1.0 for _, name in edges})
 
 
 def _first_choice(confidence: Mapping[tuple[int, str], float]) -> dict[int, str]:
