@@ -15,6 +15,12 @@ SEVERAL = frozenset({"amount:fee", "amount:part", "sku", "buyer_phone", "address
 TOGETHER = ({"status", "line_status"}, {"sku", "product_title"}, {"sub_order_id", "line_no"}, {"payment_id", "platform_txn_id"},
     {"address", "province", "city", "district"}, {"amount", "amount:credit", "amount:debit"},
     {"list_price", "unit_price"})  # fmt: skip
+#: Fields whose columns say much the same: the surest is taken, and the others hardly make it less sure.
+EITHER = frozenset(
+    {"occurred_at", "warehouse_id", "buyer_account", "courier_code", "location", "description", "product_title", "status_code",
+     "counted_at", "payment_id", "shop_id", "buyer_name", "on_hand_qty"}
+)  # fmt: skip
+_HARDLY = 0.3
 _ROUNDS = 25
 
 
@@ -32,7 +38,10 @@ def dealt_shares(edges: Mapping[tuple[int, str], float], absent: Mapping[str, fl
     for _ in range(_ROUNDS):
         wanted = {e: edges[e] / (1 + sum(edges[r] * free[r] for r in rivals[e])) for e in edges}
         # Half of the old message stays: two columns after the same field would else take turns forever.
-        free = {e: 0.5 * free[e] + 0.5 / (absent[e[1]] + sum(wanted[o] for o in others[e])) for e in edges}
+        free = {
+            e: 0.5 * free[e] + 0.5 / (absent[e[1]] + (_HARDLY if e[1] in EITHER else 1.0) * sum(wanted[o] for o in others[e]))
+            for e in edges
+        }
     return {e: (odds := wanted[e] * free[e]) / (1 + odds) for e in edges}
 
 

@@ -6,6 +6,7 @@ A phrase speaks for a slot (entity, field). Roles of money columns that need a r
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,6 +26,8 @@ _LOOSE = 0.88
 #: What a use of a word loses that nearly nobody shares.
 OUTVOTED = 0.25
 _SPREAD = 0.82
+#: What one of two names written together is worth.
+_EITHER_NAME = 0.95
 _MADE_UP = frozenset({"payment_id", "movement_id", "return_id"})
 _AMOUNTS = frozenset(
     {
@@ -90,6 +93,17 @@ class Names:
         return found
 
     def _score(self, name: str) -> dict[Slot, Named]:
+        best = self._score_of(name)
+        # Two names in one (`收货人/提货人`): what either of them says.
+        for part in (p for p in re.split(r"[/／]|或", name) if len(p.strip()) > 1):
+            if part == name or name.startswith("/"):
+                break
+            for slot, named in self._score_of(part).items():
+                if slot not in best or named.score * _EITHER_NAME > best[slot].score:
+                    best[slot] = replace(named, score=round(named.score * _EITHER_NAME, 4))
+        return best
+
+    def _score_of(self, name: str) -> dict[Slot, Named]:
         tokens = self.wording.tokens(name)
         says = self._says(tokens)
         best: dict[Slot, Named] = {}

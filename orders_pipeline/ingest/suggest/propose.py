@@ -380,6 +380,8 @@ def _judge(
         and best.get("sub_order_id", best.get("line_no", 0.0)) >= CANDIDATE
     ):
         required.discard("quantity")  # a row for every piece
+    if best.get("product_title", 0.0) >= PROPOSED:
+        required.discard("sku")  # the title stands in
     missing = sorted(f for f in required if best.get(f, 0.0) < CANDIDATE)
     score -= 2.0 * len(missing) + sum(1.2 for f in telling if best.get(f, 0.0) < CANDIDATE and f not in missing)
     score += max(cues.get(e, 0.0) for e in entities)

@@ -122,7 +122,7 @@ class _Maker:
             handles = self.handles.get("courier_code")
         elif name == "line_status":
             handles = handles or (self.handles.get("status") if self._varies("status") else None)
-        elif name == "item_quantity" and "order_lines" in self.reading.entities:
+        elif name == "item_quantity" and "order_lines" in self.reading.entities and not (self.repeated and entity == "orders"):
             return None
         elif entity == "order_lines" and name in _MONEY and self.repeated and handles and not self._varies(name):
             return None  # the order's own amount, repeated on its rows
@@ -133,11 +133,19 @@ class _Maker:
             and "orders" in self.reading.entities
         ):
             return None  # nothing in the file tells whether it is the line's or the order's: taken as the order's
+        if name == "raw_status" and not handles:
+            handles = self._one("status") or self._one("status_code")
+        elif name == "raw_channel_order_id":
+            handles = self._one("channel_order_id")
+        elif name == "description" and entity == "payments" and not handles:
+            handles = self._one("kind")
+        elif name == "item_quantity" and not handles and self.repeated and "quantity" in self.handles:
+            return {"from": self._one("quantity")[0], "aggregate": "sum"}
         if not handles:
             return None
         if meaning.vocabulary:
             return self._coded(entity, name, handles[0])
-        if name == "raw_status" and self.handles.get("status"):
+        if name == "raw_status" and self.handles.get("status") and handles != self._one("status"):
             return {"concat": [*self._one("status"), *handles], "separator": " / "}
         if name == "address" and len(handles) > 1:
             return {"concat": sorted(handles, key=lambda h: self.rules.columns[h].index), "separator": " "}
