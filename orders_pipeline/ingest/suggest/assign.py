@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 SEVERAL = frozenset({"amount:fee", "amount:part", "sku", "buyer_phone", "address", "province", "raw_status"})  # fmt: skip
 #: Fields one column may feed together; they do not compete for it.
 TOGETHER = ({"status", "line_status"}, {"sku", "product_title"}, {"sub_order_id", "line_no"}, {"payment_id", "platform_txn_id"},
-    {"address", "province", "city", "district"}, {"amount", "amount:credit", "amount:debit"},
+    {"address", "province", "city", "district"}, {"amount", "amount:credit", "amount:debit", "amount:fee"},
     {"list_price", "unit_price"})  # fmt: skip
 #: Fields whose columns say much the same: the surest is taken, and the others hardly make it less sure.
 EITHER = frozenset(
@@ -24,15 +24,18 @@ _HARDLY = 0.3
 _ROUNDS = 25
 
 
-def dealt_shares(edges: Mapping[tuple[int, str], float], absent: Mapping[str, float]) -> dict[tuple[int, str], float]:
+def dealt_shares(
+    edges: Mapping[tuple[int, str], float], absent: Mapping[str, float], twins: Mapping[int, object]
+) -> dict[tuple[int, str], float]:
     """(column, field) -> 0 … 1, how likely the column is the field's.
 
-    edges: odds of each pair against "no field takes this column"; absent: field -> odds that no column is the field's.
+    edges: odds of each pair against "no field takes this column"; absent: field -> odds that no column is the field's;
+    twins: column -> what its name says: columns that say the same (`paid`, `paid_utc`) do not make one another doubtful.
     """
     rivals = {
         (i, f): [(i, g) for j, g in edges if j == i and g != f and not any({f, g} <= group for group in TOGETHER)] for i, f in edges
     }
-    others = {(i, f): [] if f in SEVERAL else [(j, f) for j, g in edges if g == f and j != i] for i, f in edges}
+    others = {(i, f): [] if f in SEVERAL else [(j, f) for j, g in edges if g == f and twins[j] != twins[i]] for i, f in edges}
     free = dict.fromkeys(edges, 1.0)
     wanted = dict(edges)
     for _ in range(_ROUNDS):

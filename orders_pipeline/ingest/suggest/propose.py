@@ -50,11 +50,19 @@ MODELS: tuple[tuple[str, ...], ...] = (
 _GIVEN = frozenset({"courier_name", "exported_at", "raw_channel_order_id", "channel"})
 #: How much a file without a column for a required field is less to be expected than one without another.
 _REQUIRED = 0.5
+#: Weight of a word up to which two names that differ in it alone are one.
+_SAYS_NOTHING = 0.1
+#: Fields of which one column decides what the rows are, and what it speaks for its entity.
+_DECISIVE = {"outbound_id": 4.0, "return_id": 2.0, "on_hand_qty": 2.0, "disposition": 3.0}
+#: Rows of lines repeat their order's number, rows of orders do not: how much that speaks, in files of at least so many rows.
+_REPEATS, _REPEATS_ROWS = 3.0, 8
 #: How sure it is that columns that make up the net in every row are its parts; of one without a figure only its name speaks.
 _ADDS_UP, _NAMED_LIKE_A_PART = 0.95, 0.7
 #: What rows with so many amounts speak for money that is settled: orders have a handful.
 _MANY_PARTS, _FEES, _FOR_SETTLEMENT = 4, 2, 6.0
 _SETTLED = 2.0
+#: Faint likenesses, however many, make no kind of file: a share of 0.3 counts as 0.16.
+_FAINT = 1.5
 _PAYMENT_ROLES = ("amount:credit", "amount:debit", "amount:fee", "amount:direction")
 #: Fields whose lack makes an entity improbable even where the standard can do without.
 _TELLING = {
@@ -293,7 +301,17 @@ def _confidence(
         alone[column.index] = max(0.0, STEEPNESS * (other - EVEN) + 0.6)
     required = {f for e in entities for f in names.dictionary.entities[e].required}
     edges = {(index, name): math.exp(value - alone[index]) for (index, name), value in odds.items()}
-    return dealt_shares(edges, {name: _REQUIRED if name in required else 1.0 for _, name in edges})
+    return dealt_shares(edges, {name: _REQUIRED if name in required else 1.0 for _, name in edges}, _twins(names, profile))
+
+
+def _twins(names: Names, profile: Profile) -> dict[int, object]:
+    """What each name says without the words that say nearly nothing: platform, zone, unit of measure."""
+    wording = names.wording
+    said = {
+        c.index: tuple(t.concepts or t.text for t in wording.tokens(c.name) if wording.weight(t) > _SAYS_NOTHING)
+        for c in profile.columns
+    }
+    return {index: words or index for index, words in said.items()}
 
 
 def _first_choice(confidence: Mapping[tuple[int, str], float]) -> dict[int, str]:
@@ -373,7 +391,9 @@ def _judge(
     telling = {f for e in entities for f in _TELLING.get(e, ())}
     score = 0.0
     for name, value in best.items():
-        score += value * (2.0 if name in required else 1.6 if name in telling else 1.0)
+        if value >= PROPOSED and name in {f for e in entities for f in _TELLING.get(e, ("disposition",))}:
+            score += _DECISIVE.get(name, 0.0) * value
+        score += value**_FAINT * (2.0 if name in required else 1.6 if name in telling else 1.0)
     if (
         "quantity" in required
         and best.get("sku", 0.0) >= CANDIDATE
@@ -385,6 +405,9 @@ def _judge(
     missing = sorted(f for f in required if best.get(f, 0.0) < CANDIDATE)
     score -= 2.0 * len(missing) + sum(1.2 for f in telling if best.get(f, 0.0) < CANDIDATE and f not in missing)
     score += max(cues.get(e, 0.0) for e in entities)
+    numbers = [c.column for c in choices if c.field == "channel_order_id"]
+    if numbers and numbers[0].count >= _REPEATS_ROWS and "orders" in entities:
+        score += _REPEATS * ((len(entities) > 1) != numbers[0].unique)
     parts = [c.column for c in choices if c.field == "amount:part"]
     if len(parts) >= _MANY_PARTS and sum(kind_of(c, names.wording, 1) == "fee" for c in parts) >= _FEES:
         score += _FOR_SETTLEMENT
