@@ -421,6 +421,7 @@ _MADE = {
     "category": lambda o, n: ("beleza_saude", "informatica", "esporte_lazer")[o.buyer % 3],
     "label_en": lambda o, n: ("health_beauty", "computers", "sports_leisure")[o.buyer % 3],
     "reason": lambda o, n: ("7天无理由", "质量问题", "拍错/多拍")[o.buyer % 3],
+    "disposition": lambda o, n: ("SELLABLE", "CUSTOMER_DAMAGED", "DEFECTIVE")[o.buyer % 3],
     "close_reason": lambda o, n: "" if o.stage else "买家不想要了",
 }
 

@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 
 #: What several columns may feed: the first that is filled counts; fees are added up, parts of an address joined.
 SEVERAL = frozenset({"amount:fee", "amount:part", "sku", "buyer_phone", "address", "province", "raw_status"})  # fmt: skip
+#: Those of which the first filled one counts.
+STAND_IN = ("sku", "buyer_phone", "province")
 #: Fields one column may feed together; they do not compete for it.
 TOGETHER = ({"status", "line_status"}, {"sku", "product_title"}, {"sub_order_id", "line_no"}, {"payment_id", "platform_txn_id"},
-    {"address", "province", "city", "district"}, {"amount", "amount:credit", "amount:debit", "amount:fee"},
+    {"address", "province", "city", "district"}, {"amount", "amount:credit", "amount:debit"},
     {"list_price", "unit_price"})  # fmt: skip
 #: Fields whose columns say much the same: the surest is taken, and the others hardly make it less sure.
 EITHER = frozenset(

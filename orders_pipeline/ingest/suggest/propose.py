@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from orders_pipeline.ingest.suggest.assign import SEVERAL, assign, dealt_shares
+from orders_pipeline.ingest.suggest.assign import SEVERAL, STAND_IN, assign, dealt_shares
 from orders_pipeline.ingest.suggest.evidence import IMPOSSIBLE, related, shape
 from orders_pipeline.ingest.suggest.names import Named, Names, Slot
 from orders_pipeline.ingest.suggest.profile import Column, Profile
@@ -50,10 +50,18 @@ MODELS: tuple[tuple[str, ...], ...] = (
 _GIVEN = frozenset({"courier_name", "exported_at", "raw_channel_order_id", "channel"})
 #: How much a file without a column for a required field is less to be expected than one without another.
 _REQUIRED = 0.5
+#: Share of filled cells from which a column needs no other to stand in.
+_FILLED = 0.98
 #: Weight of a word up to which two names that differ in it alone are one.
 _SAYS_NOTHING = 0.1
-#: Fields of which one column decides what the rows are, and what it speaks for its entity.
-_DECISIVE = {"outbound_id": 4.0, "return_id": 2.0, "on_hand_qty": 2.0, "disposition": 3.0}
+#: Fields of which one column decides what the rows are: the entity, and how much it speaks for it.
+_DECISIVE = {
+    "outbound_id": ("shipments", 4.0),
+    "return_id": ("returns", 2.0),
+    "disposition": ("returns", 3.0),
+    "on_hand_qty": ("inventory_snapshots", 2.0),
+    "payout_id": ("payments", 4.0),
+}
 #: Rows of lines repeat their order's number, rows of orders do not: how much that speaks, in files of at least so many rows.
 _REPEATS, _REPEATS_ROWS = 3.0, 8
 #: How sure it is that columns that make up the net in every row are its parts; of one without a figure only its name speaks.
@@ -244,6 +252,7 @@ def _is_zero(column: Column) -> bool:
 def _evidence(names: Names, profile: Profile, slots: Mapping[str, list[Slot]]):
     odds: dict[tuple[int, str], float] = {}
     reasons: dict[tuple[int, str], list[str]] = {}
+    needed = {name: set(words) for name, words in names.wording.spec["needs"].items()}
     prefix = _common_prefix([c.name for c in profile.columns if c.name.strip()])
     for column in profile.columns:
         known = dict(names.scores(column.name)) if column.name.strip() else {}
@@ -251,9 +260,12 @@ def _evidence(names: Names, profile: Profile, slots: Mapping[str, list[Slot]]):
             for slot, named in names.scores(column.name[len(prefix) :]).items():
                 if slot not in known or named.score > known[slot].score:
                     known[slot] = named
+        said = _concepts(names, column)
         for name, places in slots.items():
             named = max((known[p] for p in places if p in known), key=lambda n: n.score, default=None)
             if named is None:
+                continue
+            if name in needed and not needed[name] & said:
                 continue
             cells, why = shape(names, profile, column, places[0])
             total = STEEPNESS * (named.score - EVEN) + cells + _whole_or_part(names, column, name, slots)
@@ -356,6 +368,7 @@ def _choose(profile: Profile, confidence: Mapping[tuple[int, str], float], reaso
     for (index, name), value in sorted(confidence.items(), key=lambda item: -item[1]):
         if name in SEVERAL and value > confidence.get((index, given.get(index, "")), 0.0):
             given[index] = name
+    _only_the_surest(profile, given, confidence)
     if not any(n == "amount:debit" and confidence[i, n] >= CANDIDATE for i, n in given.items()):
         # Income without a column for what goes out is simply the amount.
         for index in [i for i, n in given.items() if n == "amount:credit"]:
@@ -375,6 +388,15 @@ def _choose(profile: Profile, confidence: Mapping[tuple[int, str], float], reaso
     return choices
 
 
+def _only_the_surest(profile: Profile, given: dict[int, str], confidence: Mapping[tuple[int, str], float]) -> None:
+    """Of several columns for a field of which the first filled one counts, those after the surest only where it has gaps."""
+    for name in STAND_IN:
+        ranked = sorted((i for i, n in given.items() if n == name), key=lambda i: (-confidence[i, name], i))
+        if ranked and profile.columns[ranked[0]].filled >= _FILLED:
+            for index in ranked[1:]:
+                del given[index]
+
+
 def _judge(
     names: Names, profile: Profile, entities: tuple[str, ...], choices: list[Choice], cues: Mapping[str, float]
 ) -> Reading:
@@ -391,8 +413,9 @@ def _judge(
     telling = {f for e in entities for f in _TELLING.get(e, ())}
     score = 0.0
     for name, value in best.items():
-        if value >= PROPOSED and name in {f for e in entities for f in _TELLING.get(e, ("disposition",))}:
-            score += _DECISIVE.get(name, 0.0) * value
+        entity, speaks = _DECISIVE.get(name, ("", 0.0))
+        if value >= PROPOSED and entity in entities:
+            score += speaks * value
         score += value**_FAINT * (2.0 if name in required else 1.6 if name in telling else 1.0)
     if (
         "quantity" in required

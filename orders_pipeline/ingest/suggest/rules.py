@@ -43,6 +43,13 @@ _NUMBERED = {
     "inventory_movements": ("movement_id", ("reference_id", "warehouse_id", "sku", "occurred_at", "kind", "quantity")),
     "returns": ("return_id", ("channel_order_id", "sub_order_id", "sku", "requested_at")),
 }  # fmt: skip
+#: An address that begins with its places, blanks between them, and where each of them stands.
+_PLACES_FIRST = r"\S+\s+\S+\s+\S+\s+\S"
+_IN_ADDRESS = {
+    "province": r"^(\S+)\s+\S+\s",
+    "city": r"^\S+\s+(\S+)\s",
+    "district": r"^\S+\s+\S+\s+(\S+)\s",
+}
 #: Said once for the whole file when no column does.
 _PLACES = {"warehouse_id": "warehouse", "courier_code": "courier"}
 
@@ -97,6 +104,7 @@ class _Maker:
                 if rule is not None:
                     fields[name] = rule
             block: dict[str, Any] = {"fields": fields}
+            self._places(entity, fields)
             if entity == "orders":
                 self._complete_order(fields)
                 if self._one("channel_order_id") and ("order_lines" in self.reading.entities or self.repeated):
@@ -150,6 +158,18 @@ class _Maker:
         if name == "address" and len(handles) > 1:
             return {"concat": sorted(handles, key=lambda h: self.rules.columns[h].index), "separator": " "}
         return handles[0] if len(handles) == 1 else {"from": list(handles)}
+
+    def _places(self, entity: str, fields: dict[str, Any]) -> None:
+        """Province, city and district out of an address that begins with them, where no column of their own has them."""
+        handles = self.handles.get("address", ())
+        wanted = [n for n in _IN_ADDRESS if n in self.names.dictionary.entities[entity].fields]
+        if len(handles) != 1 or not wanted or any(n in fields for n in wanted):
+            return
+        samples = self.rules.columns[handles[0]].samples
+        provinces = self.names.wording.spec["provinces"]
+        if samples and all(re.match(_PLACES_FIRST, s) and s.startswith(tuple(provinces)) for s in samples):
+            for name in wanted:
+                fields[name] = {"from": handles[0], "extract": _IN_ADDRESS[name]}
 
     def _coded(self, entity: str, name: str, handle: str) -> Any:
         if name == "courier_code":
