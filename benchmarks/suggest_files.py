@@ -309,7 +309,7 @@ def _cell(truth: Truth, index: int, header: str, order: Order, line: Mapping, wo
     fields = truth.feeds.get(index) or truth.selects.get(index, frozenset())
     if words:
         return order.rng.choice(words)
-    for field in sorted(fields & _MADE.keys()):
+    for field in sorted(fields & _MADE.keys(), key=lambda f: (f not in ("unit_price", "quantity"), f)):
         made = _MADE[field](order, line)
         if made is not None:
             return _styled(truth, header, made)

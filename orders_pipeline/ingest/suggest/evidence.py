@@ -86,6 +86,8 @@ def _code(names: Names, column: Column, slot: Slot, field: Field) -> Reasoned:
     share = sum(w in known for w in words) / len(words)
     if field.vocabulary == "courier":
         share = sum(any(len(k) > 1 and k in w for k in known) for w in words) / len(words)
+    if slot[1] == "channel" and share < 0.5:
+        return IMPOSSIBLE, "no names of platforms"
     if column.share("number") > 0.9 and share < 0.3:
         return -2.0, "numbers, not words"
     if share >= 0.3:

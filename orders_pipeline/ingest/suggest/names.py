@@ -173,6 +173,8 @@ class Names:
         return self._words[vocabulary_slot]
 
     def _known_words(self, vocabulary_slot: Slot) -> dict[str, str]:
+        if vocabulary_slot[1] == "channel":
+            return {canonical_value(str(word)): code for word, code in self.wording.spec["platforms"].items()}
         meaning = self.dictionary.field(*vocabulary_slot)
         known = dict(self.dictionary.aliases(meaning.vocabulary)) if meaning.vocabulary else {}
         if meaning.vocabulary:

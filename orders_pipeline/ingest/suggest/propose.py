@@ -47,7 +47,7 @@ MODELS: tuple[tuple[str, ...], ...] = (
     ("postcodes",),
 )
 #: Written beside another field by themselves, or said once for the whole file.
-_GIVEN = frozenset({"courier_name", "exported_at", "raw_channel_order_id", "channel"})
+_GIVEN = frozenset({"courier_name", "exported_at", "raw_channel_order_id"})
 #: How much a file without a column for a required field is less to be expected than one without another.
 _REQUIRED = 0.5
 #: Share of filled cells from which a column needs no other to stand in.
@@ -61,6 +61,7 @@ _DECISIVE = {
     "disposition": ("returns", 3.0),
     "on_hand_qty": ("inventory_snapshots", 2.0),
     "payout_id": ("payments", 4.0),
+    "label_printed_at": ("shipments", 5.0),
 }
 #: Rows of lines repeat their order's number, rows of orders do not: how much that speaks, in files of at least so many rows.
 _REPEATS, _REPEATS_ROWS = 3.0, 8
@@ -69,6 +70,10 @@ _ADDS_UP, _NAMED_LIKE_A_PART = 0.95, 0.7
 #: What rows with so many amounts speak for money that is settled: orders have a handful.
 _MANY_PARTS, _FEES, _FOR_SETTLEMENT = 4, 2, 6.0
 _SETTLED = 2.0
+#: What an amount nobody takes speaks against a kind of file that has no money, and how many of them count.
+_STRAY_AMOUNT, _STRAYS_MAX = 0.6, 6
+_MONEYLESS = frozenset({"shipments", "tracking", "inventory_snapshots", "inventory_movements", "inbound", "warehouses", "categories",
+    "postcodes", "buyers", "reviews"})  # fmt: skip
 #: Faint likenesses, however many, make no kind of file: a share of 0.3 counts as 0.16.
 _FAINT = 1.5
 _PAYMENT_ROLES = ("amount:credit", "amount:debit", "amount:fee", "amount:direction")
@@ -175,6 +180,8 @@ def slots_of(names: Names, entities: Collection[str]) -> dict[str, list[Slot]]:
         if entity == "payments":
             fields += _PAYMENT_ROLES
         for name in fields:
+            if name == "channel" and entity != "shipments":
+                continue  # one export, one channel; only a warehouse ships for several
             if name not in _GIVEN and not (name in ("shop_id", "account") and entity in ("orders", "order_lines")):
                 slots.setdefault(name, []).append((entity, name))
     if "order_lines" in entities and "orders" in entities:
@@ -428,6 +435,9 @@ def _judge(
     missing = sorted(f for f in required if best.get(f, 0.0) < CANDIDATE)
     score -= 2.0 * len(missing) + sum(1.2 for f in telling if best.get(f, 0.0) < CANDIDATE and f not in missing)
     score += max(cues.get(e, 0.0) for e in entities)
+    if set(entities) <= _MONEYLESS:
+        strays = sum(c.column.count > 0 and c.column.share("decimals") > 0.9 and c.column.share("number") > 0.9 for c in choices)
+        score -= _STRAY_AMOUNT * min(strays, _STRAYS_MAX)
     numbers = [c.column for c in choices if c.field == "channel_order_id"]
     if numbers and numbers[0].count >= _REPEATS_ROWS and "orders" in entities:
         score += _REPEATS * ((len(entities) > 1) != numbers[0].unique)

@@ -151,7 +151,7 @@ class _Maker:
             return {"from": self._one("quantity")[0], "aggregate": "sum"}
         if not handles:
             return None
-        if meaning.vocabulary:
+        if meaning.vocabulary or name == "channel":
             return self._coded(entity, name, handles[0])
         if name == "raw_status" and self.handles.get("status") and handles != self._one("status"):
             return {"concat": [*self._one("status"), *handles], "separator": " / "}
