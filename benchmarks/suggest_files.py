@@ -18,7 +18,16 @@ ROWS = 36
 #: Fields that a source makes of several columns where its file numbers nothing.
 MADE_UP = frozenset({"payment_id", "movement_id", "return_id", "outbound_id"})
 #: What stands beside a word for money that goes out.
-_OPPOSITES = {"支出": "收入", "支": "收", "出": "入", "出账": "入账", "付款": "收款", "减少": "增加", "扣款": "入账", "debit": "Credit"}
+_OPPOSITES = {
+    "支出": "收入",
+    "支": "收",
+    "出": "入",
+    "出账": "入账",
+    "付款": "收款",
+    "减少": "增加",
+    "扣款": "入账",
+    "debit": "Credit",
+}
 #: A wall clock without a zone, as the files have it.
 _START = datetime.fromisoformat("2026-05-01T00:00:00")
 

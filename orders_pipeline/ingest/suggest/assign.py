@@ -14,9 +14,9 @@ SEVERAL = frozenset({"amount:fee", "amount:part", "sku", "buyer_phone", "address
 #: Those of which the first filled one counts.
 STAND_IN = ("sku", "buyer_phone", "province")
 #: Fields one column may feed together; they do not compete for it.
-TOGETHER = ({"status", "line_status", "raw_status"}, {"status_code", "raw_status"}, {"sku", "product_title"}, {"sub_order_id", "line_no"}, {"payment_id", "platform_txn_id"},
-    {"address", "province", "city", "district"}, {"amount", "amount:credit", "amount:debit"},
-    {"list_price", "unit_price"})  # fmt: skip
+TOGETHER = ({"status", "line_status", "raw_status"}, {"status_code", "raw_status"}, {"sku", "product_title"},
+    {"sub_order_id", "line_no"}, {"payment_id", "platform_txn_id"}, {"address", "province", "city", "district"},
+    {"amount", "amount:credit", "amount:debit"}, {"list_price", "unit_price"})  # fmt: skip
 #: Fields whose columns say much the same: the surest is taken, and the others hardly make it less sure.
 EITHER = frozenset(
     {"occurred_at", "warehouse_id", "buyer_account", "courier_code", "location", "description", "product_title", "status_code",
@@ -35,7 +35,8 @@ def dealt_shares(
     twins: column -> what its name says: columns that say the same (`paid`, `paid_utc`) do not make one another doubtful.
     """
     rivals = {
-        (i, f): [(i, g) for j, g in edges if j == i and g != f and not any({f, g} <= group for group in TOGETHER)] for i, f in edges
+        (i, f): [(i, g) for j, g in edges if j == i and g != f and not any({f, g} <= group for group in TOGETHER)]
+        for i, f in edges
     }
     others = {(i, f): [] if f in SEVERAL else [(j, f) for j, g in edges if g == f and twins[j] != twins[i]] for i, f in edges}
     free = dict.fromkeys(edges, 1.0)

@@ -8,23 +8,23 @@ are then dealt out by the assignment with the highest total, so that one column'
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from orders_pipeline.ingest.suggest.assign import SEVERAL, STAND_IN, assign, dealt_shares
-from orders_pipeline.ingest.suggest.evidence import IMPOSSIBLE, related, shape
-from orders_pipeline.ingest.suggest.names import Named, Names, Slot
+from orders_pipeline.ingest.suggest.assign import SEVERAL, STAND_IN, assign
+from orders_pipeline.ingest.suggest.evidence import related
+from orders_pipeline.ingest.suggest.names import Names, Slot
+from orders_pipeline.ingest.suggest.odds import concepts_of, confidence_of, evidence
 from orders_pipeline.ingest.suggest.profile import Column, Profile
 from orders_pipeline.ingest.suggest.relations import Relations
 from orders_pipeline.ingest.suggest.settlement import kind_of, may_be_part
 
 #: A field is proposed from this confidence on, listed as a candidate from the second one on.
 PROPOSED, CANDIDATE = 0.62, 0.15
+#: One a row can do without is proposed from here on: a gap costs less than a wrong figure.
+OPTIONAL = 0.72
 #: Scores of two readings this far apart: one is 2.7 times as probable as the other.
 READING_SPREAD = 0.9
-#: Log-odds of a name: STEEPNESS × (likeness - EVEN). At EVEN it says neither yes nor no.
-STEEPNESS, EVEN = 11.0, 0.58
 #: What a file of each kind consists of. Orders with their lines in one file are a kind of their own.
 MODELS: tuple[tuple[str, ...], ...] = (
     ("orders",),
@@ -48,12 +48,8 @@ MODELS: tuple[tuple[str, ...], ...] = (
 )
 #: Written beside another field by themselves, or said once for the whole file.
 _GIVEN = frozenset({"courier_name", "exported_at", "raw_channel_order_id"})
-#: How much a file without a column for a required field is less to be expected than one without another.
-_REQUIRED = 0.5
 #: Share of filled cells from which a column needs no other to stand in.
 _FILLED = 0.98
-#: Weight of a word up to which two names that differ in it alone are one.
-_SAYS_NOTHING = 0.1
 #: Fields of which one column decides what the rows are: the entity, and how much it speaks for it.
 _DECISIVE = {
     "outbound_id": ("shipments", 4.0),
@@ -71,11 +67,15 @@ _ADDS_UP, _NAMED_LIKE_A_PART = 0.95, 0.7
 _MANY_PARTS, _FEES, _FOR_SETTLEMENT = 4, 2, 6.0
 _SETTLED = 2.0
 #: What an amount nobody takes speaks against a kind of file that has no money, and how many of them count.
-_STRAY_AMOUNT, _STRAYS_MAX = 0.6, 6
-_MONEYLESS = frozenset({"shipments", "tracking", "inventory_snapshots", "inventory_movements", "inbound", "warehouses", "categories",
-    "postcodes", "buyers", "reviews"})  # fmt: skip
+_STRAY_AMOUNT, _STRAYS_MAX = 0.35, 6
+_MONEYLESS = frozenset(
+    {"shipments", "tracking", "inventory_snapshots", "inventory_movements", "inbound", "warehouses", "categories", "postcodes",
+     "buyers", "reviews"}
+)  # fmt: skip
 #: Faint likenesses, however many, make no kind of file: a share of 0.3 counts as 0.16.
 _FAINT = 1.5
+#: Fields that stand in where the file has no column for a required one.
+_FOR_REQUIRED = ("paid_amount", "paid_at", "product_title", "platform_txn_id", "return_id")
 _PAYMENT_ROLES = ("amount:credit", "amount:debit", "amount:fee", "amount:direction")
 #: Fields whose lack makes an entity improbable even where the standard can do without.
 _TELLING = {
@@ -195,8 +195,8 @@ def _reading(
     names: Names, profile: Profile, relations: Relations, entities: tuple[str, ...], cues: Mapping[str, float]
 ) -> Reading:
     slots = slots_of(names, entities)
-    odds, reasons = _evidence(names, profile, slots)
-    confidence = _confidence(names, profile, entities, odds)
+    odds, reasons = evidence(names, profile, slots)
+    confidence = confidence_of(names, profile, entities, odds)
     roles = _first_choice(confidence)
     for column in profile.columns:
         for name, places in slots.items():
@@ -207,10 +207,11 @@ def _reading(
     _in_order(profile, relations, roles, odds, reasons)
     if entities == ("payments",) and relations.net:
         _when_settled(names, profile, odds)
-    confidence = _confidence(names, profile, entities, odds)
+    confidence = confidence_of(names, profile, entities, odds)
     if entities == ("payments",):
         _take_parts(names, profile, relations, confidence, reasons)
-    choices = _choose(profile, confidence, reasons)
+    bars = {f: PROPOSED for e in entities for f in (*names.dictionary.entities[e].required, *_PAYMENT_ROLES, *_FOR_REQUIRED)}
+    choices = _choose(profile, confidence, reasons, bars)
     return _judge(names, profile, entities, choices, cues)
 
 
@@ -232,7 +233,7 @@ def _take_parts(names: Names, profile: Profile, relations: Relations, confidence
     for column in profile.columns:
         # Where each order has a row, its number is the order's: the rows' own number is made of it.
         own, order = (column.index, "payment_id"), (column.index, "channel_order_id")
-        if own in confidence and order in confidence and "order" in _concepts(names, column):
+        if own in confidence and order in confidence and "order" in concepts_of(names, column):
             confidence[order] = max(confidence[order], confidence.pop(own))
     for index, (name, sure, why) in roles.items():
         confidence[index, name] = sure
@@ -244,93 +245,12 @@ def _when_settled(names: Names, profile: Profile, odds: dict) -> None:
     for column in profile.columns:
         key = (column.index, "occurred_at")
         if key in odds:
-            said = _concepts(names, column)
+            said = concepts_of(names, column)
             odds[key] += _SETTLED if said & {"settle", "ledger"} else -_SETTLED if said & {"create", "order"} else 0.0
-
-
-def _concepts(names: Names, column: Column) -> set[str]:
-    return {concept for token in names.wording.tokens(column.name) for concept in token.concepts}
 
 
 def _is_zero(column: Column) -> bool:
     return all(s.strip("0.,- ") == "" for s in column.samples)
-
-
-def _evidence(names: Names, profile: Profile, slots: Mapping[str, list[Slot]]):
-    odds: dict[tuple[int, str], float] = {}
-    reasons: dict[tuple[int, str], list[str]] = {}
-    needed = {name: set(words) for name, words in names.wording.spec["needs"].items()}
-    prefix = _common_prefix([c.name for c in profile.columns if c.name.strip()])
-    for column in profile.columns:
-        known = dict(names.scores(column.name)) if column.name.strip() else {}
-        if prefix and column.name.startswith(prefix) and column.name != prefix:
-            for slot, named in names.scores(column.name[len(prefix) :]).items():
-                if slot not in known or named.score > known[slot].score:
-                    known[slot] = named
-        said = _concepts(names, column)
-        for name, places in slots.items():
-            named = max((known[p] for p in places if p in known), key=lambda n: n.score, default=None)
-            if named is None:
-                continue
-            if name in needed and not needed[name] & said:
-                continue
-            cells, why = shape(names, profile, column, places[0])
-            total = STEEPNESS * (named.score - EVEN) + cells + _whole_or_part(names, column, name, slots)
-            if cells > IMPOSSIBLE and total > -4.0:
-                odds[column.index, name] = total
-                reasons[column.index, name] = [_named(named), why]
-    return odds, reasons
-
-
-def _whole_or_part(names: Names, column: Column, name: str, slots: Mapping[str, list[Slot]]) -> float:
-    """A quantity beside lines is the line's unless its name says total; a status is the order's unless its name says line."""
-    if name == "line_status" and "status" in slots:
-        parts = {"line", "sub", "goods", "sku"}
-        return 0.0 if any(parts & t.concepts for t in names.wording.tokens(column.name)) else -6.0
-    if name not in ("quantity", "item_quantity"):
-        return 0.0
-    total = any("total" in t.concepts for t in names.wording.tokens(column.name))
-    if name == "quantity":
-        return -2.0 if total and "item_quantity" in slots else 0.0
-    return 0.0 if total else -6.0 if "quantity" in slots else -1.0
-
-
-def _common_prefix(headers: Sequence[str]) -> str:
-    """A first word nearly all names share (`review_score`, `review_title` …): it tells them apart from nothing."""
-    first: dict[str, int] = {}
-    for header in headers:
-        match = re.match(r"[A-Za-z]+[_. -]", header)
-        if match:
-            first[match[0]] = first.get(match[0], 0) + 1
-    best = max(first, key=lambda p: first[p], default="")
-    return best if best and len(headers) >= 3 and first[best] >= 0.6 * len(headers) else ""
-
-
-def _named(named: Named) -> str:
-    return f"name like '{named.phrase}' ({named.origin}) {named.score:.2f}"
-
-
-def _confidence(
-    names: Names, profile: Profile, entities: Collection[str], odds: Mapping[tuple[int, str], float]
-) -> dict[tuple[int, str], float]:
-    """Log-odds to shares: what a column gives a field after its other fields, and the field's other columns, had theirs."""
-    alone = {}
-    for column in profile.columns:
-        other = names.unneeded(column.name, entities) if column.name.strip() else 0.0
-        alone[column.index] = max(0.0, STEEPNESS * (other - EVEN) + 0.6)
-    required = {f for e in entities for f in names.dictionary.entities[e].required}
-    edges = {(index, name): math.exp(value - alone[index]) for (index, name), value in odds.items()}
-    return dealt_shares(edges, {name: _REQUIRED if name in required else 1.0 for _, name in edges}, _twins(names, profile))
-
-
-def _twins(names: Names, profile: Profile) -> dict[int, object]:
-    """What each name says without the words that say nearly nothing: platform, zone, unit of measure."""
-    wording = names.wording
-    said = {
-        c.index: tuple(t.concepts or t.text for t in wording.tokens(c.name) if wording.weight(t) > _SAYS_NOTHING)
-        for c in profile.columns
-    }
-    return {index: words or index for index, words in said.items()}
 
 
 def _first_choice(confidence: Mapping[tuple[int, str], float]) -> dict[int, str]:
@@ -363,7 +283,10 @@ def _in_order(profile: Profile, relations: Relations, roles: Mapping[int, str], 
                 reasons[key].append(f"{earlier} ≤ {later} in only {share:.0%} of rows")
 
 
-def _choose(profile: Profile, confidence: Mapping[tuple[int, str], float], reasons: Mapping) -> list[Choice]:
+def _choose(
+    profile: Profile, confidence: Mapping[tuple[int, str], float], reasons: Mapping, bars: Mapping[str, float]
+) -> list[Choice]:
+    """A field for each column as far as one is sure enough; `bars`: fields with a bar lower than `OPTIONAL`."""
     fields = sorted({name for _, name in confidence})
     wanted = [f for f in fields if f not in SEVERAL]
     gain = [[max(0.0, confidence.get((c.index, name), 0.0) - 0.05) for c in profile.columns] for name in wanted]
@@ -389,7 +312,7 @@ def _choose(profile: Profile, confidence: Mapping[tuple[int, str], float], reaso
         mine = given.get(index)
         ranked.sort(key=lambda pair: (pair[1] != mine, -pair[0]))
         listed = [Candidate(n, round(v, 3), tuple(reasons[index, n])) for v, n in ranked[:3]]
-        sure = bool(listed) and listed[0].field == mine and listed[0].confidence >= PROPOSED
+        sure = bool(listed) and listed[0].field == mine and listed[0].confidence >= bars.get(listed[0].field, OPTIONAL)
         outcome = "proposed" if sure else "unsure" if listed else "not needed"
         choices.append(Choice(column, outcome, listed))
     return choices

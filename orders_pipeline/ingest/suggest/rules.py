@@ -337,7 +337,9 @@ class _Maker:
             return
         fields[number] = {"concat": [*made_of, REPEAT_NUMBER], "separator": "|"}
         self.rules.top["repeated_rows"] = "legitimate"
-        self.rules.notes[f"{entity}.{number}"] = "the file has no number of its own; rows alike in all of these are told apart by counting"
+        self.rules.notes[f"{entity}.{number}"] = (
+            "the file has no number of its own; rows alike in all of these are told apart by counting"
+        )
 
     def _tells_rows_apart(self, name: str) -> bool:
         column = self.rules.columns[self._one(name)[0]]

@@ -18,7 +18,7 @@ from benchmarks import suggest as benchmark
 from orders_pipeline.cli import main
 from orders_pipeline.dictionary.model import DictionaryError, load_dictionary, parse_source
 from orders_pipeline.ingest.suggest import suggest
-from orders_pipeline.ingest.suggest.assign import assign
+from orders_pipeline.ingest.suggest.assign import assign, dealt_shares
 from orders_pipeline.ingest.suggest.names import Names
 from orders_pipeline.ingest.suggest.words import meanings
 from orders_pipeline.ingest.suggest.write import source_yaml
@@ -93,7 +93,9 @@ def test_the_time_zone_is_left_to_the_person_and_asked_for(kuaishou: Path, names
     assert source.channel == "kuaishou"
 
 
-def _published(path: Path, channel: str, zone: str, question: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+def _published(
+    path: Path, channel: str, zone: str, question: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple]:
     """Suggest, fill in, check, run, ask."""
     import duckdb
 
@@ -143,7 +145,9 @@ def test_the_amounts_of_a_settlement_come_out_as_movements_that_make_its_net(
     case = next(c for c in unseen.cases() if c.name == "tiktok_shop_settlement")
     path = tmp_path / "settled.csv"
     path.write_text(case.text, encoding="utf-8")
-    question = "SELECT kind, count(*), sum(amount), count(DISTINCT payment_id) FROM payments.transactions GROUP BY kind ORDER BY kind"
+    question = (
+        "SELECT kind, count(*), sum(amount), count(DISTINCT payment_id) FROM payments.transactions GROUP BY kind ORDER BY kind"
+    )
     rows = _published(path, "tts", "Europe/London", question, tmp_path, monkeypatch)
     assert [(kind, str(amount)) for kind, _, amount, _ in rows] == [
         ("fee", "-30.18"), ("receipt", "311.68"), ("refund", "-42.00"),
@@ -226,3 +230,52 @@ def test_likeness_never_turns_a_word_into_its_opposite(names: Names) -> None:
     assert codes["已发货"] == "shipped" and codes["待发货"] == "paid" and codes["待付款"] == "pending_payment"
     assert codes.get("未发货") != "shipped"
     assert "xyzzy" in unknown
+
+
+def test_a_column_with_another_good_home_leaves_this_one_to_its_rival() -> None:
+    edges = {(0, "buyer_note"): 80.0, (1, "buyer_note"): 80.0, (1, "seller_note"): 50.0}
+    apart = {0: "a", 1: "b"}
+    absent = dict.fromkeys(("buyer_note", "seller_note"), 1.0)
+    shares = dealt_shares(edges, absent, apart)
+    assert shares[0, "buyer_note"] > 0.9 and shares[1, "seller_note"] > 0.9
+    alone = dealt_shares({e: v for e, v in edges.items() if e[1] == "buyer_note"}, absent, apart)
+    assert 0.4 < alone[0, "buyer_note"] < 0.6, "two alike, and nothing to choose by"
+    assert dealt_shares({e: v for e, v in edges.items() if e[1] == "buyer_note"}, absent, {0: "a", 1: "a"})[0, "buyer_note"] > 0.9
+
+
+def test_a_wallet_that_numbers_nothing_gets_a_number_of_what_its_rows_say(tmp_path: Path, names: Names) -> None:
+    path = tmp_path / "wallet.csv"
+    rows = "".join(
+        f"2026-05-{day:02d} 10:00:00,S2605{day:02d}0001,{'订单收入' if day % 3 else '技术服务费'},"
+        f"{'' if day % 3 == 0 else f'{day}.50'},{f'{day}.20' if day % 3 == 0 else ''}\n"
+        for day in range(1, 20)
+    )
+    path.write_text("入账时间,订单号,账务类型,收入金额,支出金额\n" + rows, encoding="utf-8")
+    spec = _spec(source_yaml(suggest(path, names)), timezone="Asia/Shanghai")
+    source = _parsed(spec)
+    fields = source.blocks[0].fields
+    assert fields["amount"] == {"credit": "credit", "debit": "debit"}
+    assert fields["payment_id"]["concat"][-1] == "repeat_number" and spec["repeated_rows"] == "legitimate"
+
+
+def test_places_are_taken_out_of_an_address_that_begins_with_them(tmp_path: Path, names: Names) -> None:
+    path = tmp_path / "orders.csv"
+    lines = "".join(
+        f"26050100000{n:04d},已发货,2026-05-01 10:{n:02d}:00,{n}.90,{place}\n"
+        for n, place in enumerate(
+            ["浙江省 杭州市 西湖区 文三路90号", "广东省 深圳市 南山区 科苑路15号", "上海 上海市 浦东新区 张江路3号"] * 4
+        )
+    )
+    path.write_text("订单编号,订单状态,订单创建时间,应付金额,收货地址\n" + lines, encoding="utf-8")
+    orders = yaml.safe_load(source_yaml(suggest(path, names)))["entities"]["orders"]["fields"]
+    assert {n: "extract" in orders[n] for n in ("province", "city", "district")} == dict.fromkeys(
+        ("province", "city", "district"), True
+    )
+
+
+def test_parts_without_a_number_and_blocks_without_fields_are_told_by_name(names: Names) -> None:
+    spec = {"source": "x", "timezone": "UTC", "columns": {"a": ["A"], "b": ["B"]}, "signature": ["a"]}
+    with pytest.raises(DictionaryError, match="`parts` of payments need a payment_id"):
+        _parsed({**spec, "entities": {"payments": {"parts": {"net": "a", "of": {"fee": ["b"]}}, "fields": {"occurred_at": "a"}}}})
+    with pytest.raises(DictionaryError, match="payments has no `fields`"):
+        _parsed({**spec, "entities": {"payments": {"fields": None}}})

@@ -1,0 +1,100 @@
+"""How likely each column is each field: log-odds of names and cells, and the shares after all columns and fields had theirs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from orders_pipeline.ingest.suggest.assign import dealt_shares
+from orders_pipeline.ingest.suggest.evidence import IMPOSSIBLE, shape
+from orders_pipeline.ingest.suggest.names import Named, Names, Slot
+from orders_pipeline.ingest.suggest.profile import Column, Profile
+
+#: Log-odds of a name: STEEPNESS × (likeness - EVEN). At EVEN it says neither yes nor no.
+STEEPNESS, EVEN = 11.0, 0.58
+#: How much a file without a column for a required field is less to be expected than one without another.
+_REQUIRED = 0.5
+#: Weight of a word up to which two names that differ in it alone are one.
+_SAYS_NOTHING = 0.1
+
+
+def evidence(names: Names, profile: Profile, slots: Mapping[str, list[Slot]]):
+    odds: dict[tuple[int, str], float] = {}
+    reasons: dict[tuple[int, str], list[str]] = {}
+    needed = {name: set(words) for name, words in names.wording.spec["needs"].items()}
+    prefix = _common_prefix([c.name for c in profile.columns if c.name.strip()])
+    for column in profile.columns:
+        known = dict(names.scores(column.name)) if column.name.strip() else {}
+        if prefix and column.name.startswith(prefix) and column.name != prefix:
+            for slot, named in names.scores(column.name[len(prefix) :]).items():
+                if slot not in known or named.score > known[slot].score:
+                    known[slot] = named
+        said = concepts_of(names, column)
+        for name, places in slots.items():
+            named = max((known[p] for p in places if p in known), key=lambda n: n.score, default=None)
+            if named is None:
+                continue
+            if name in needed and not needed[name] & said:
+                continue
+            cells, why = shape(names, profile, column, places[0])
+            total = STEEPNESS * (named.score - EVEN) + cells + _whole_or_part(names, column, name, slots)
+            if cells > IMPOSSIBLE and total > -4.0:
+                odds[column.index, name] = total
+                reasons[column.index, name] = [_named(named), why]
+    return odds, reasons
+
+
+def _whole_or_part(names: Names, column: Column, name: str, slots: Mapping[str, list[Slot]]) -> float:
+    """A quantity beside lines is the line's unless its name says total; a status is the order's unless its name says line."""
+    if name == "line_status" and "status" in slots:
+        parts = {"line", "sub", "goods", "sku"}
+        return 0.0 if any(parts & t.concepts for t in names.wording.tokens(column.name)) else -6.0
+    if name not in ("quantity", "item_quantity"):
+        return 0.0
+    total = any("total" in t.concepts for t in names.wording.tokens(column.name))
+    if name == "quantity":
+        return -2.0 if total and "item_quantity" in slots else 0.0
+    return 0.0 if total else -6.0 if "quantity" in slots else -1.0
+
+
+def _common_prefix(headers: Sequence[str]) -> str:
+    """A first word nearly all names share (`review_score`, `review_title` …): it tells them apart from nothing."""
+    first: dict[str, int] = {}
+    for header in headers:
+        match = re.match(r"[A-Za-z]+[_. -]", header)
+        if match:
+            first[match[0]] = first.get(match[0], 0) + 1
+    best = max(first, key=lambda p: first[p], default="")
+    return best if best and len(headers) >= 3 and first[best] >= 0.6 * len(headers) else ""
+
+
+def _named(named: Named) -> str:
+    return f"name like '{named.phrase}' ({named.origin}) {named.score:.2f}"
+
+
+def confidence_of(
+    names: Names, profile: Profile, entities: Collection[str], odds: Mapping[tuple[int, str], float]
+) -> dict[tuple[int, str], float]:
+    """Log-odds to shares: what a column gives a field after its other fields, and the field's other columns, had theirs."""
+    alone = {}
+    for column in profile.columns:
+        other = names.unneeded(column.name, entities) if column.name.strip() else 0.0
+        alone[column.index] = max(0.0, STEEPNESS * (other - EVEN) + 0.6)
+    required = {f for e in entities for f in names.dictionary.entities[e].required}
+    edges = {(index, name): math.exp(value - alone[index]) for (index, name), value in odds.items()}
+    return dealt_shares(edges, {name: _REQUIRED if name in required else 1.0 for _, name in edges}, _twins(names, profile))
+
+
+def _twins(names: Names, profile: Profile) -> dict[int, object]:
+    """What each name says without the words that say nearly nothing: platform, zone, unit of measure."""
+    wording = names.wording
+    said = {
+        c.index: tuple(t.concepts or t.text for t in wording.tokens(c.name) if wording.weight(t) > _SAYS_NOTHING)
+        for c in profile.columns
+    }
+    return {index: words or index for index, words in said.items()}
+
+
+def concepts_of(names: Names, column: Column) -> set[str]:
+    return {concept for token in names.wording.tokens(column.name) for concept in token.concepts}
