@@ -15,6 +15,7 @@ from orders_pipeline.checkup.probes import Fact, fact, probe
 from orders_pipeline.checkup.scene import Scene, Unavailable
 from orders_pipeline.dev import PG_VARIABLE
 from orders_pipeline.kernel.tables import load_tables
+from orders_pipeline.kernel.warehouse import tables_there
 from orders_pipeline.publish.publisher import CONSUMER, HISTORY
 
 DISTRIBUTION = "orders-pipeline"
@@ -84,10 +85,7 @@ def published_differs(scene: Scene) -> Iterator[Fact]:
 
 
 def _row_counts(connection: duckdb.DuckDBPyConnection, names: Collection[str]) -> dict[str, int]:
-    found = connection.execute(
-        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database() ORDER BY ALL"
-    ).fetchall()
-    counts = [f"SELECT '{name}', count(*) FROM {name}" for (name,) in found if name in names]
+    counts = [f"SELECT '{name}', count(*) FROM {name}" for name in sorted(tables_there(connection)) if name in names]
     return dict(connection.execute(" UNION ALL ".join(counts)).fetchall()) if counts else {}
 
 

@@ -1,8 +1,8 @@
 -- grain: owner, sku, warehouse_id
--- refresh: whole
+-- refresh: view
 -- changes at: always
 -- What can be promised of each SKU in each warehouse now, every part of it, and how old the figure is against the refresh target of
--- its category. A thin layer: the balances change with what is touched, ages with every look. NULL: goods that are not kept in stock.
+-- its category. A view: the balances change with what is touched, ages with every look. NULL: goods that are not kept in stock.
 SELECT
     b.owner,
     b.sku,

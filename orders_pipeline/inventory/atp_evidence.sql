@@ -179,24 +179,6 @@ rows_behind AS (
     UNION ALL
 
     SELECT
-        sku_guid,
-        owner,
-        sku,
-        warehouse_id,
-        'on_hand' AS component,
-        movement_id AS reference_id,
-        kind,
-        on_hand_qty AS quantity,
-        occurred_at,
-        CAST(NULL AS UUID) AS order_guid,
-        file_id,
-        row_number
-    FROM inventory.movements
-    WHERE source_kind = 'movement' AND is_counted
-
-    UNION ALL
-
-    SELECT
         m.sku_guid,
         m.owner,
         m.sku,
@@ -205,6 +187,7 @@ rows_behind AS (
         m.movement_id AS reference_id,
         m.kind,
         CASE s.component
+            WHEN 'on_hand' THEN m.on_hand_qty
             WHEN 'quality_control' THEN m.quality_control_qty
             WHEN 'frozen' THEN m.frozen_qty
             ELSE m.damaged_qty
@@ -215,10 +198,7 @@ rows_behind AS (
         m.row_number
     FROM inventory.movements AS m
     CROSS JOIN states AS s
-    WHERE
-        m.is_counted
-        AND (m.quality_control_qty <> 0 OR m.frozen_qty <> 0 OR m.damaged_qty <> 0)
-        AND s.component IN ('quality_control', 'frozen', 'damaged')
+    WHERE m.source_kind = 'movement' AND m.is_counted AND s.component <> 'safety_stock'
 )
 
 SELECT

@@ -23,6 +23,7 @@ there AS (
         sum(b.incoming_qty) AS incoming_qty,
         sum(b.atp_signed_qty) AS atp_signed_qty
     FROM inventory.balances AS b
+    INNER JOIN (SELECT sku_guid FROM stocked GROUP BY sku_guid) AS k ON b.sku_guid = k.sku_guid
     GROUP BY b.sku_guid, b.warehouse_id
 ),
 

@@ -2,7 +2,7 @@
 -- refresh: whole
 -- Orders that were accepted and that there is no stock for, with what their channel showed then, and why that was wrong. In each
 -- warehouse the shortage falls on the orders accepted last; claims that no warehouse has goods for compete with one another.
-WITH short_places AS (
+WITH short_balances AS (
     SELECT
         b.sku_guid,
         b.owner,
@@ -10,9 +10,25 @@ WITH short_places AS (
         b.oversold_qty
     FROM inventory.balances AS b
     LEFT JOIN orders.products AS p ON b.sku = p.sku
-    -- Of goods no stock file knows, nobody can tell.
-    INNER JOIN (SELECT sku_guid FROM inventory.positions GROUP BY sku_guid) AS k ON b.sku_guid = k.sku_guid
     WHERE b.oversold_qty > 0 AND coalesce(p.is_stocked, TRUE)
+),
+
+-- Of goods no stock file knows, nobody can tell.
+counted AS (
+    SELECT p.sku_guid
+    FROM inventory.positions AS p
+    INNER JOIN (SELECT sku_guid FROM short_balances GROUP BY sku_guid) AS s ON p.sku_guid = s.sku_guid
+    GROUP BY p.sku_guid
+),
+
+short_places AS (
+    SELECT
+        b.sku_guid,
+        b.owner,
+        b.warehouse_id,
+        b.oversold_qty
+    FROM short_balances AS b
+    INNER JOIN counted AS k ON b.sku_guid = k.sku_guid
 ),
 
 competing AS (
@@ -190,12 +206,13 @@ cases AS (
 -- When the goods of a case were in the warehouse's book again: its movement names the case or the parcel.
 entries AS (
     SELECT
-        sku,
-        reference_id,
-        min(occurred_at) AS entered_at
-    FROM raw.inventory_movements
-    WHERE kind IN ('return_received', 'restock') AND reference_id IS NOT NULL
-    GROUP BY sku, reference_id
+        m.sku,
+        m.reference_id,
+        min(m.occurred_at) AS entered_at
+    FROM raw.inventory_movements AS m
+    INNER JOIN (SELECT sku FROM short_orders GROUP BY sku) AS s ON m.sku = s.sku
+    WHERE m.kind IN ('return_received', 'restock') AND m.reference_id IS NOT NULL
+    GROUP BY m.sku, m.reference_id
 ),
 
 coming_back AS (

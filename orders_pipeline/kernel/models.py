@@ -3,7 +3,8 @@
 The header is the comment lines above the SELECT, in any order:
 
     -- grain: order_guid, line_no           the columns that identify a row
-    -- refresh: order by order_guid         rows are replaced by touched key: kind, then its column; or just `whole`
+    -- refresh: order by order_guid         rows are replaced by touched key: kind, then its column; or just `whole`; or
+                                            `view`: made whole and kept as a view, for what only adds the clock to another table
     -- touches: payment by payment_guid     (any number) replacing rows touches these keys for the models below
     -- lookup: orders.id_map, raw.products  (optional) inputs read whole even in a scoped refresh
     -- changes at: next_change_at           (optional) output column with the next instant at which the clock alone
@@ -41,6 +42,7 @@ from orders_pipeline.kernel.macros import expand_for_spark
 EXTERNAL_SCHEMAS = frozenset({"raw", "kernel", "ref"})
 WHOLE = "whole"
 LATER = "later"
+VIEW = "view"
 _HEADER_KEYS = ("grain", "refresh", "touches", "lookup", "changes at", "pace", "through", "returns")
 _BY = re.compile(r"^(\w+) by (\w+)$")
 _FUNCTION = re.compile(r"^\w+(\.\w+)+$")
@@ -62,7 +64,10 @@ class Touch(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """One table made by one SELECT. `name` is `room.table`; see the module docstring for the header fields."""
+    """One table made by one SELECT. `name` is `room.table`; see the module docstring for the header fields.
+
+    A view is refreshed like a table made whole: whoever reads it needs to know no difference.
+    """
 
     name: str
     room: str
@@ -82,6 +87,7 @@ class Model:
     through: str | None = None
     returns: Mapping[str, str] = field(default_factory=dict, hash=False)
     function_sha: str = ""
+    is_view: bool = False
 
 
 @lru_cache(maxsize=512)
@@ -110,7 +116,8 @@ def read_model(path: Path) -> Model:
         header = _read_header(sql)
         expression = parse(sql)
         _reject_bare_names(expression)
-        refresh, key = (WHOLE, "") if header["refresh"] == [WHOLE] else _kind_by_column(header, "refresh")[0]
+        is_view = header["refresh"] == [VIEW]
+        refresh, key = (WHOLE, "") if is_view or header["refresh"] == [WHOLE] else _kind_by_column(header, "refresh")[0]
         return Model(
             name=f"{room}.{table}",
             room=room,
@@ -127,6 +134,7 @@ def read_model(path: Path) -> Model:
             after=tables_read(expression),
             clock=header["changes at"][0] if header["changes at"] else None,
             later=header["pace"] == [LATER],
+            is_view=is_view,
             **_through(header, path.parent),
         )
     except ModelError as error:
@@ -150,6 +158,8 @@ def _read_header(sql: str) -> dict[str, list[str]]:
         if not header[key]:
             missing = "a sentence on the table" if key == "description" else f"`-- {key}:`"
             raise ModelError(f"the header lacks {missing}")
+    if header["refresh"] == [VIEW] and header["through"]:
+        raise ModelError("what a function makes is kept as a table: `-- refresh: whole`")
     for key in ("refresh", "changes at", "pace", "through"):
         if len(header[key]) > 1:
             raise ModelError(f"`-- {key}:` is stated {len(header[key])} times")
@@ -187,7 +197,7 @@ def _kind_by_column(header: Mapping[str, list[str]], key: str) -> tuple[Touch, .
     matches = [(value, _BY.match(value)) for value in header[key]]
     for value, match in matches:
         if match is None:
-            allowed = "`<kind> by <column>`" + (" or `whole`" if key == "refresh" else "")
+            allowed = "`<kind> by <column>`" + (", `whole` or `view`" if key == "refresh" else "")
             raise ModelError(f"`-- {key}: {value}` is not {allowed}")
     return tuple(Touch(*match.groups()) for _, match in matches if match)
 

@@ -21,7 +21,7 @@ from orders_pipeline.kernel.models import WHOLE, Model
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.statements import shows_the_clock, statement, touched_name, touching
 from orders_pipeline.kernel.through import mark_of, select_made, select_of
-from orders_pipeline.kernel.warehouse import columns_of, every_column, tables_there, transaction
+from orders_pipeline.kernel.warehouse import columns_of, every_column, tables_there, transaction, views_there
 
 #: When more than this share of a kind's keys is touched, replacing them one by one costs more than building anew.
 WHOLE_SHARE = 0.2
@@ -173,7 +173,7 @@ class Refresher:
         all that reads it; one made by a function stays where the function would get the rows it was made of."""
         text = statement(model, self.as_of, self.settings.thresholds)
         if model.through is None or model.refresh != WHOLE:
-            if is_stale:
+            if is_stale or model.is_view:
                 return self.replace(model, select_of(self.connection, model, text))
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ANEW} AS {text}")
             return self._current(model) if self._is_same(model) else self.replace(model, f"SELECT * FROM {_ANEW}")
@@ -197,9 +197,17 @@ class Refresher:
         return before == now
 
     def replace(self, model: Model, text: str) -> Refreshed:
-        """Make a model's table anew from a SELECT: its own, or one over what another engine has made of the model."""
+        """Make a model's table anew from a SELECT: its own, or one over what another engine has made of the model.
+
+        A view is its own SELECT whoever has made its inputs."""
+        kind, other = ("VIEW", "TABLE") if model.is_view else ("TABLE", "VIEW")
+        if model.is_view:
+            text = statement(model, self.as_of, self.settings.thresholds)
         with transaction(self.connection):
-            self.connection.execute(f"CREATE OR REPLACE TABLE {model.name} AS {text}")
+            if model.is_view != (model.name in self._views):
+                # An earlier version may have kept the other kind.
+                self.connection.execute(f"DROP {other} IF EXISTS {model.name}")
+            self.connection.execute(f"CREATE OR REPLACE {kind} {model.name} AS {text}")
             self._advance(model, rebuilt=True)
         self._columns.pop(model.name, None)
         self._rows.pop(model.name, None)
@@ -241,6 +249,11 @@ class Refresher:
                 f"WHERE {inside} AND {touch.column} IS NOT NULL",
                 [touch.kind, self._run_batch],
             )
+
+    @cached_property
+    def _views(self) -> set[str]:
+        """The views that were there when this run began."""
+        return views_there(self.connection)
 
     @cached_property
     def _run_batch(self) -> int:

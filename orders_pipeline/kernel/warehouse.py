@@ -155,9 +155,18 @@ def table_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
 
 
 def tables_there(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """Every `schema.table` of the warehouse."""
+    """Every `schema.table` of the warehouse, views among them."""
     rows = connection.execute(
-        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
+        "SELECT DISTINCT schema_name || '.' || table_name FROM duckdb_columns() "
+        "WHERE database_name = current_database() AND NOT internal"
+    ).fetchall()
+    return {name for (name,) in rows}
+
+
+def views_there(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Every `schema.view` of the warehouse."""
+    rows = connection.execute(
+        "SELECT schema_name || '.' || view_name FROM duckdb_views() WHERE database_name = current_database() AND NOT internal"
     ).fetchall()
     return {name for (name,) in rows}
 

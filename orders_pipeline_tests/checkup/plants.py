@@ -436,7 +436,8 @@ def stock_figure_old(world: World) -> None:
 
 @plant("figures", "W1")
 def negative_on_hand(world: World) -> None:
-    world.both("UPDATE inventory.atp SET on_hand_qty = -3")
+    world.sql("UPDATE inventory.balances SET on_hand_qty = -3")
+    world.sql("UPDATE inventory.atp SET on_hand_qty = -3", where="published")
 
 
 # ---- machine

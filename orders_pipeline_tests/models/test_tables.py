@@ -27,6 +27,7 @@ from orders_pipeline.kernel.refresh import STATE, Refresher
 from orders_pipeline.kernel.settings import Settings, declared_thresholds
 from orders_pipeline.kernel.sqltext import quote
 from orders_pipeline.kernel.through import select_of
+from orders_pipeline.kernel.warehouse import views_there
 
 HERE = Path(__file__).parent
 AS_OF = "2026-03-01T00:00:00Z"
@@ -68,6 +69,10 @@ def empty_warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
         refresher.plan(full=True)
         for model in refresher.models:
             refresher.refresh(model)
+        for view in views_there(connection):
+            # Cases give rows to what a model reads.
+            connection.execute(f"CREATE TEMP TABLE kept AS FROM {view}; DROP VIEW {view}")
+            connection.execute(f"CREATE TABLE {view} AS FROM kept; DROP TABLE kept")
         yield connection
 
 

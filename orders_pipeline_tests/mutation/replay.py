@@ -96,7 +96,7 @@ class Recording:
         for macro in macro_statements():
             connection.execute(macro)
         for schema, table in connection.execute(
-            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'recorded'"
+            "SELECT DISTINCT schema_name, table_name FROM duckdb_columns() WHERE database_name = 'recorded' AND NOT internal"
         ).fetchall():
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
             connection.execute(f"CREATE VIEW {quote(schema)}.{quote(table)} AS FROM recorded.{quote(schema)}.{quote(table)}")
