@@ -73,7 +73,10 @@ def _machinery(model: Model, models: Mapping[str, Model]) -> list[tuple[str, str
     clock = {None: "", "always": "built anew for every new as_of"}
     return [
         ("grain", codes(model.grain)),
-        ("refresh", ("a view" if model.is_view else "whole, when something it reads has changed") if model.refresh == WHOLE else by_key),
+        (
+            "refresh",
+            ("a view" if model.is_view else "whole, when something it reads has changed") if model.refresh == WHOLE else by_key,
+        ),
         ("pace", "made later than the run of a file, in a quiet while, at the latest after some minutes" if model.later else ""),
         ("touches", ", ".join(f"{t.kind} by {code(t.column)}" for t in model.touches)),
         ("clock", clock.get(model.clock, f"rows whose {code(model.clock)} has come")),

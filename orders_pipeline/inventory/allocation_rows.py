@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from orders_pipeline.inventory.allocation import UNASSIGNED, Line, Option, Order, Result, Rules, Stock, cents, fill, take
+from orders_pipeline.inventory.placing import UNASSIGNED, Line, Option, Order, Result, Rules, Stock, cents, fill, take
 
 #: What a province is called with and without: 浙江省 and 浙江 are one.
 _PROVINCE = re.compile(r"(特别行政区|维吾尔自治区|壮族自治区|回族自治区|自治区|省|市)$")

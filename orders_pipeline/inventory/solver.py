@@ -3,6 +3,10 @@
 First every order by itself, as if the stock were endless for the others. Where more is then taken from a warehouse than it has,
 the orders that compete for that SKU are solved together, and so on until nothing is taken twice: each step is a relaxation, so
 that what ends it is the cheapest of all. Orders of one piece that look alike are one column with a number.
+
+Every program starts from the plain placements: where its time ends the best found by then stands, with the gap to the bound
+proven by then. Orders whose program is too large, or not begun in time, keep their plain placements; what these take is not
+there for the others.
 """
 
 from __future__ import annotations
@@ -11,17 +15,21 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import gcd
 from typing import Any
 
-from orders_pipeline.inventory.allocation import Order, Placement, Result, Rules, Stock, objective, place, take
+from orders_pipeline.inventory.placing import Order, Placement, Result, Rules, Stock, fill, objective, take
+from orders_pipeline.inventory.program import PROVEN_CENTS, PROVEN_SHARE, Program
 
 #: Rounds of finding what is taken twice, before the greedy way stands.
 ROUNDS = 30
-#: Part of the whole time that one problem may take.
-SHARE = 0.25
-#: Cents, and share of the cost, within which a solution is taken for proven.
-PROVEN_CENTS, PROVEN_SHARE = 0.01, 0.00001
+#: Part of the time left that one program may take at least, and at most.
+SHARE, SHARE_MOST = 0.25, 0.8
+#: Parcels of an order up to which all sets of warehouses are tried; beyond, a program finds them.
+TRIED = 3
+#: Competing items from which all their limits are set at once: solving them anew for every limit found takes longer.
+MANY = 500
 #: Cents by which equals are told apart: less than any charge, summed over an order.
 TIE = 0.001
 _EPSILON = 1e-6
@@ -32,9 +40,13 @@ class Item:
     """Orders that are alike (one piece each), or a single order."""
 
     orders: list[Order]
-    #: (line, warehouse) -> units, over all orders of the item.
+    #: (line, warehouse) -> units, over all orders of the item; `plain`: the greedy way.
     choice: Placement
+    plain: Placement
     bound: float = 0.0
+    #: `choice` is the cheapest for the item alone, or of a program; and: it is the plain one for want of time or room.
+    is_sure: bool = True
+    is_fixed: bool = False
 
     @property
     def first(self) -> Order:
@@ -50,19 +62,35 @@ class Item:
         return _is_unit(self.first)
 
 
+class Clock:
+    """How long one program may take: the larger its part of the orders still open, the longer."""
+
+    def __init__(self, seconds: float, orders: int) -> None:
+        self.deadline = time.monotonic() + seconds
+        self.open = orders
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() >= self.deadline
+
+    def seconds(self, orders: int) -> float:
+        share = min(SHARE_MOST, max(SHARE, orders / max(1, self.open)))
+        return (self.deadline - time.monotonic()) * share
+
+
 def _is_unit(order: Order) -> bool:
     return len(order.lines) == 1 and order.lines[0].units == 1 and not order.opened
 
 
 def improve(orders: Sequence[Order], served: Mapping[str, Placement], stock: Stock, rules: Rules) -> dict[str, Result]:
     """The cheapest placements of these orders; `served` is the greedy one, which stands where no better is found."""
-    deadline = time.monotonic() + rules.seconds
+    clock = Clock(rules.seconds, len(orders))
     results: dict[str, Result] = {}
     orders = [_as_served(order, served[order.guid]) for order in orders]
     # Small ones first: where the time ends, few orders are left, not many.
     for block in sorted(_blocks(orders, stock), key=lambda b: (len(b), b[0].rank)):
-        found = _solve_block(block, served, stock, rules, deadline)
-        results |= found
+        results |= _solve_block(_items(block, served), served, stock, rules, clock)
+        clock.open -= len(block)
     return results
 
 
@@ -79,14 +107,19 @@ def _as_served(order: Order, placement: Placement) -> Order:
     return Order(order.guid, order.rank, lines, order.options, order.store, order.opened)
 
 
-def _blocks(orders: Sequence[Order], stock: Stock) -> list[list[Order]]:
-    """Orders that may compete: linked by a SKU of which some warehouse has less than all of them want."""
+def _scarce(orders: Iterable[Order], stock: Stock) -> set[str]:
+    """SKUs of which some warehouse has less than all of these orders want."""
     wanted: dict[str, int] = defaultdict(int)
     for order in orders:
         for line in order.lines:
             for sku, each in line.uses:
                 wanted[sku] += each * line.units
-    scarce = {sku for (sku, _), quantity in stock.items() if 0 < quantity < wanted.get(sku, 0)}
+    return {sku for (sku, _), quantity in stock.items() if 0 < quantity < wanted.get(sku, 0)}
+
+
+def _blocks(orders: Sequence[Order], stock: Stock) -> list[list[Order]]:
+    """Orders that may compete: linked by a scarce SKU."""
+    scarce = _scarce(orders, stock)
     return _linked(orders, lambda order: {sku for line in order.lines for sku, _ in line.uses} & scarce)
 
 
@@ -111,44 +144,75 @@ def _linked(things: Sequence[Any], keys_of: Any) -> list[list[Any]]:
 
 
 def _solve_block(
-    block: Sequence[Order], served: Mapping[str, Placement], stock: Stock, rules: Rules, deadline: float
+    items: Sequence[Item], served: Mapping[str, Placement], stock: Stock, rules: Rules, clock: Clock
 ) -> dict[str, Result]:
-    items = _items(block)
     for item in items:
-        if not _alone(item, stock, rules, deadline):
-            return _plain(block, served, items, rules)
+        _alone(item, stock, rules)
+    scarce = _scarce((order for item in items for order in item.orders), stock)
     active: set[tuple[str, str]] = set()
-    is_over = False
+    left = dict(stock)
     for _ in range(ROUNDS):
         over = _taken_twice(items, stock)
-        is_over = bool(over)
-        if not over:
+        unsure = [] if over else [item for item in items if not item.is_sure and not item.is_fixed]
+        if not over and not unsure:
             break
-        skus = {sku for sku, _ in over}
-        new = {key for key in stock if key[0] in skus} - active
+        for item in unsure:
+            _solve([item], active, left, rules, clock, stock)
+        if not over:
+            continue
+        new = _limits({sku for sku, _ in over}, items, active, scarce, stock)
         if not new and not over - active:
             break
         active |= new
         limited, touched = {sku for sku, _ in active}, {sku for sku, _ in new}
-        for group in _linked(items, lambda item, limited=limited: item.skus & limited):
-            if set().union(*(item.skus for item in group)) & touched and not _together(group, active, stock, rules, deadline):
-                return _plain(block, served, items, rules)
-    if is_over:
-        return _plain(block, served, items, rules)
-    found = _dealt(items)
-    total = sum(objective(o, found[o.guid], rules) for o in block)
-    plain = sum(objective(o, served[o.guid], rules) for o in block)
-    bound = sum(item.bound for item in items)
-    if plain < total - _EPSILON:
-        return _plain(block, served, items, rules)
-    gap = _gap(total, bound)
+        for group in _linked([i for i in items if not i.is_fixed], lambda item, limited=limited: item.skus & limited):
+            if not set().union(*(item.skus for item in group)) & touched:
+                continue
+            _solve(group, active, left, rules, clock, stock)
+    if _taken_twice(items, stock):
+        for item in items:
+            item.choice = item.plain
+    limited = {sku for sku, _ in active}
+    results: dict[str, Result] = {}
+    for group in _linked(items, lambda item: item.skus & limited):
+        results |= _results(group, served, rules)
+    return results
+
+
+def _solve(group: Sequence[Item], active: set[tuple[str, str]], left: Stock, rules: Rules, clock: Clock, stock: Stock) -> None:
+    """The cheapest way for items that compete; the plain one for good where their program is too large or the time is over."""
+    is_solved = _together(group, active, left, rules, clock, stock)
+    for item in group:
+        item.is_sure = True
+        if not is_solved:
+            item.choice, item.is_fixed = item.plain, True
+            take(left, item.first, item.plain)
+
+
+def _limits(
+    over: set[str], items: Iterable[Item], active: set[tuple[str, str]], scarce: set[str], stock: Stock
+) -> set[tuple[str, str]]:
+    """The stock limits that come to be watched: of the SKUs taken twice; where many compete for these, of all they want."""
+    watched, before = over | {sku for sku, _ in active}, -1
+    while len(watched) > before:
+        before = len(watched)
+        for group in _linked([i for i in items if not i.is_fixed], lambda item, watched=frozenset(watched): item.skus & watched):
+            mine = set().union(*(item.skus for item in group))
+            if len(group) >= MANY and mine & over:
+                over, watched = over | (mine & scarce), watched | (mine & scarce)
+    return {key for key in stock if key[0] in over} - active
+
+
+def _results(group: Sequence[Item], served: Mapping[str, Placement], rules: Rules) -> dict[str, Result]:
+    """What was found for items that compete, and how far at most it is from the cheapest."""
+    found = _dealt(group)
+    orders = [order for item in group for order in item.orders]
+    total = sum(objective(o, found[o.guid], rules) for o in orders)
+    plain = sum(objective(o, served[o.guid], rules) for o in orders)
+    gap = _gap(total, sum(item.bound for item in group))
+    if gap and total >= plain - _EPSILON:
+        return {o.guid: Result(served[o.guid], "greedy", gap) for o in orders}
     return {guid: Result(placement, "exact", gap) for guid, placement in found.items()}
-
-
-def _plain(block: Sequence[Order], served: Mapping[str, Placement], items: Sequence[Item], rules: Rules) -> dict[str, Result]:
-    total = sum(objective(o, served[o.guid], rules) for o in block)
-    gap = _gap(total, sum(item.bound for item in items))
-    return {o.guid: Result(served[o.guid], "greedy", gap) for o in block}
 
 
 def _gap(total: float, bound: float) -> float:
@@ -157,17 +221,17 @@ def _gap(total: float, bound: float) -> float:
     return open_cents / total if total > 0 and open_cents > max(2 * PROVEN_CENTS, 2 * PROVEN_SHARE * total) else 0.0
 
 
-def _items(block: Sequence[Order]) -> list[Item]:
+def _items(block: Sequence[Order], served: Mapping[str, Placement]) -> list[Item]:
     alike: dict[Any, Item] = {}
     for order in sorted(block, key=lambda o: o.rank):
         key: Any = order.guid
         if _is_unit(order):
             line = order.lines[0]
             key = (line.uses, line.grams, tuple(sorted(order.options.items(), key=lambda pair: pair[0])))
-        if key in alike:
-            alike[key].orders.append(order)
-        else:
-            alike[key] = Item([order], {})
+        item = alike.setdefault(key, Item([], {}, {}))
+        item.orders.append(order)
+        for where, units in served[order.guid].items():
+            item.plain[where] = item.plain.get(where, 0) + units
     return list(alike.values())
 
 
@@ -193,25 +257,48 @@ def _taken_twice(items: Iterable[Item], stock: Stock) -> set[tuple[str, str]]:
     return {key for key, quantity in left.items() if -quantity > stock.get(key, 0)}
 
 
-def _alone(item: Item, stock: Stock, rules: Rules, deadline: float) -> bool:
-    """The cheapest way for an item as if nobody else wanted anything; False when none was found in time."""
+def _alone(item: Item, stock: Stock, rules: Rules) -> None:
+    """The cheapest way for an item as if nobody else wanted anything; where that is not sure, one that may be it."""
     order = item.first
     if item.is_unit:
         grams = order.lines[0].grams
         able = [node for node in order.options if _reach(order, 0, node, stock)]
         node = min(able, key=lambda n: (order.options[n].cost(grams), order.options[n].turn, n))
         item.choice, item.bound = {(0, node): len(item.orders)}, order.options[node].cost(grams) * len(item.orders)
-        return True
-    best = place(order, stock, rules) or {}
-    nodes = {node for _, node in best}
-    two = sorted(option.cost(0) for option in order.options.values())[:2]
-    # No two parcels cost less than the two cheapest first kilograms and the price of a parcel more.
-    if len(nodes) == 1 and not order.opened and objective(order, best, rules) <= sum(two) + rules.extra_parcel:
-        item.choice, item.bound = best, objective(order, best, rules)
-        return True
-    item.choice, item.bound = best, sum(two[:1])
-    uses = {sku for line in order.lines for sku, _ in line.uses}
-    return _together([item], {key for key in stock if key[0] in uses}, stock, rules, deadline) or bool(best)
+        return
+    item.choice, item.bound, item.is_sure = _tried(item, stock, rules)
+
+
+def _tried(item: Item, stock: Stock, rules: Rules) -> tuple[Placement, float, bool]:
+    """A placement by trying sets of warehouses, a bound, and whether the placement is the cheapest for sure."""
+    order = item.first
+    least = min(option.cost(0) for option in order.options.values())
+    skus = [sku for line in order.lines for sku, _ in line.uses]
+    if order.opened or len(set(skus)) < len(skus):
+        return item.plain, least, False
+    grams = sum(line.units * line.grams for line in order.lines)
+    is_heavy = grams > 1000 and any(option.per_kg > 0 for option in order.options.values())
+    reach = {n: [_reach(order, at, n, stock) for at in range(len(order.lines))] for n in order.options}
+    nodes = sorted((n for n in reach if any(reach[n])), key=lambda n: (order.options[n].cost(0), order.options[n].turn, n))
+    best: tuple[float, int, tuple[str, ...]] | None = None
+    for parcels in range(1, len(nodes) + 1):
+        bound = sum(order.options[n].cost(0) for n in nodes[:parcels]) + rules.extra_parcel * (parcels - 1)
+        if best is not None and bound > best[0]:
+            break
+        if parcels > TRIED or (is_heavy and parcels > 1):
+            # What several heavy parcels cost depends on what lies in which.
+            return item.plain, min(bound, best[0]) if best else bound, False
+        for chosen in combinations(nodes, parcels):
+            cost = sum(order.options[n].cost(grams if parcels == 1 else 0) for n in chosen) + rules.extra_parcel * (parcels - 1)
+            found = (cost, sum(order.options[n].turn for n in chosen), chosen)
+            if best is not None and found >= best:
+                continue
+            if all(sum(reach[n][at] for n in chosen) >= line.units for at, line in enumerate(order.lines)):
+                best = found
+    if best is None:
+        return item.plain, least, False
+    placement, _ = fill(order, sorted(best[2], key=lambda n: order.options[n].turn), stock)
+    return placement, objective(order, placement, rules), True
 
 
 def _reach(order: Order, at: int, node: str, stock: Stock) -> int:
@@ -220,69 +307,12 @@ def _reach(order: Order, at: int, node: str, stock: Stock) -> int:
     return max(0, min([line.units, *(stock.get((sku, node), 0) // each for sku, each in line.uses)]))
 
 
-class Program:
-    """Columns and rows of a mixed integer program, as HiGHS takes them."""
+def _together(group: Sequence[Item], active: set[tuple[str, str]], left: Stock, rules: Rules, clock: Clock, stock: Stock) -> bool:
+    """Solves items with the stock limits in `active`; False: too large, or no time left, and the choices are as before.
 
-    def __init__(self) -> None:
-        self.cost: list[float] = []
-        self.upper: list[float] = []
-        self.whole: list[bool] = []
-        self.rows: list[tuple[float, float, list[int], list[float]]] = []
-
-    def column(self, cost: float, upper: float, whole: bool = True) -> int:
-        self.cost.append(cost)
-        self.upper.append(upper)
-        self.whole.append(whole)
-        return len(self.cost) - 1
-
-    def row(self, low: float, high: float, columns: Sequence[int], values: Sequence[float]) -> None:
-        self.rows.append((low, high, list(columns), list(values)))
-
-    def run(self, seconds: float) -> tuple[list[float] | None, float]:
-        """Values (None: nothing found in time) and a bound no solution is below."""
-        import highspy
-        import numpy as np
-
-        infinity = highspy.kHighsInf
-        lp = highspy.HighsLp()
-        lp.num_col_, lp.num_row_ = len(self.cost), len(self.rows)
-        lp.col_cost_ = np.array(self.cost, dtype=np.double)
-        lp.col_lower_ = np.zeros(len(self.cost))
-        lp.col_upper_ = np.array(self.upper, dtype=np.double)
-        lp.row_lower_ = np.array([-infinity if r[0] == float("-inf") else r[0] for r in self.rows], dtype=np.double)
-        lp.row_upper_ = np.array([infinity if r[1] == float("inf") else r[1] for r in self.rows], dtype=np.double)
-        starts = [0]
-        for row in self.rows:
-            starts.append(starts[-1] + len(row[2]))
-        lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        lp.a_matrix_.start_ = np.array(starts, dtype=np.int32)
-        lp.a_matrix_.index_ = np.array([c for row in self.rows for c in row[2]], dtype=np.int32)
-        lp.a_matrix_.value_ = np.array([v for row in self.rows for v in row[3]], dtype=np.double)
-        kinds = highspy.HighsVarType
-        lp.integrality_ = [kinds.kInteger if whole else kinds.kContinuous for whole in self.whole]
-        solver = highspy.Highs()
-        # One thread and one seed: the same orders give the same answer.
-        for name, value in {
-            "output_flag": False,
-            "threads": 1,
-            "random_seed": 0,
-            "time_limit": max(0.1, seconds),
-            "mip_rel_gap": PROVEN_SHARE,
-            "mip_abs_gap": PROVEN_CENTS,
-        }.items():
-            solver.setOptionValue(name, value)
-        solver.passModel(lp)
-        solver.run()
-        status, info = solver.getModelStatus(), solver.getInfo()
-        bound = float(info.mip_dual_bound)
-        is_found = status == highspy.HighsModelStatus.kOptimal or info.primal_solution_status == 2
-        return (list(solver.getSolution().col_value) if is_found else None), bound if bound > -1e20 else 0.0
-
-
-def _together(group: Sequence[Item], active: set[tuple[str, str]], stock: Stock, rules: Rules, deadline: float) -> bool:
-    """Solves items with the stock limits in `active`; False: too large, or no time left, and the choices are as before."""
-    seconds = deadline - time.monotonic()
-    if seconds <= 0:
+    `left` is what others that are fixed have left of `stock`: where that is less, the bound of this program is none.
+    """
+    if clock.is_over:
         return False
     program = Program()
     limits: dict[tuple[str, str], tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
@@ -294,15 +324,19 @@ def _together(group: Sequence[Item], active: set[tuple[str, str]], stock: Stock,
     for key, (columns, values) in limits.items():
         # In the largest part that all of them are made of: whole pieces are whole numbers there.
         part = gcd(*(int(each) for each in values))
-        program.row(float("-inf"), max(0, stock[key]) // part, columns, [each / part for each in values])
-    values_found, bound = program.run(min(seconds, rules.seconds * SHARE))
+        program.row(float("-inf"), max(0, left[key]) // part, columns, [each / part for each in values])
+    if clock.is_over:
+        return False
+    values_found, bound = program.run(clock.seconds(sum(len(item.orders) for item in group)))
     if values_found is None:
         return False
     for item, columns_of in zip(group, placed, strict=True):
         item.choice = {where: round(values_found[at]) for at, where in columns_of.items() if round(values_found[at])}
-    # The bound is the group's; each item bears an equal part.
-    for item in group:
-        item.bound = bound / len(group)
+    before = sum(item.bound for item in group)
+    if all(left[key] == stock[key] for key in limits) and bound > before:
+        # The bound is the group's; each item bears an equal part.
+        for item in group:
+            item.bound = bound / len(group)
     return True
 
 
@@ -315,8 +349,10 @@ def _columns(
     rules: Rules,
 ) -> dict[int, tuple[int, str]]:
     """Adds an item's columns and rows; returns which column is which line out of which warehouse."""
+    program.begin()
     order, placed = item.first, {}
     total = sum(line.units for line in order.lines)
+    used = {node for _, node in item.plain}
     parcels: dict[str, int] = {}
     weights: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for at, line in enumerate(order.lines):
@@ -327,12 +363,12 @@ def _columns(
                 continue
             if item.is_unit:
                 most = min([len(item.orders), *(stock.get((sku, node), 0) // each for sku, each in line.uses)])
-                column = program.column(option.cost(line.grams) + TIE * option.turn, most)
+                column = program.column(option.cost(line.grams) + TIE * option.turn, most, start=item.plain.get((at, node), 0))
             else:
                 if node not in parcels:
                     price = 0.0 if node in order.opened else rules.extra_parcel
-                    parcels[node] = program.column(option.cost(0) + price, 1)
-                column = program.column(TIE * option.turn / total, reach)
+                    parcels[node] = program.column(option.cost(0) + price, 1, start=float(node in used))
+                column = program.column(TIE * option.turn / total, reach, start=item.plain.get((at, node), 0))
                 program.row(float("-inf"), 0, [column, parcels[node]], [1, -reach])
                 weights[node].append((column, line.grams))
             columns.append(column)
@@ -344,20 +380,22 @@ def _columns(
         wanted = len(item.orders) if item.is_unit else line.units
         program.row(wanted, wanted, columns, [1.0] * len(columns))
     if not item.is_unit:
-        _further_kilograms(program, order, weights)
+        _further_kilograms(program, item, weights)
         if not order.opened and parcels:
             # The first parcel is not one more.
-            program.row(1, 1, [program.column(-rules.extra_parcel, 1)], [1.0])
+            program.row(1, 1, [program.column(-rules.extra_parcel, 1, start=1.0)], [1.0])
     return placed
 
 
-def _further_kilograms(program: Program, order: Order, weights: Mapping[str, list[tuple[int, float]]]) -> None:
+def _further_kilograms(program: Program, item: Item, weights: Mapping[str, list[tuple[int, float]]]) -> None:
     """What a parcel weighs above its first kilogram is charged: the charge is at least that, and no more is cheapest."""
+    order = item.first
     for node, parts in sorted(weights.items()):
         option = order.options[node]
         if option.per_kg <= 0 or sum(line.units * line.grams for line in order.lines) <= 1000:
             continue
-        above = program.column(option.per_kg, float("inf"), whole=False)
+        start = max(0.0, order.grams(item.plain, node) / 1000 - 1)
+        above = program.column(option.per_kg, float("inf"), whole=False, start=start)
         columns, grams = [above], [1.0]
         for column, each in parts:
             columns.append(column)

@@ -335,12 +335,13 @@ def scoped(
     model: Model,
     columns_of: Callable[[str], Collection[str]],
     touched_table: Callable[[str], str],
+    kept: Mapping[str, str] | None = None,
 ) -> exp.Expression:
     """A copy that reads, of every input holding the model's key column, only the rows whose key is touched.
 
     `columns_of('raw.orders')` gives a table's columns; `touched_table('order')` the name of a table whose column `key`
-    lists the touched keys. Look-ups, CTEs and inputs without the key column are read as they are. A row whose key is
-    null is in no scope.
+    lists the touched keys; `kept` the tables that hold just an input's rows of these keys, where there are such. Look-ups, CTEs
+    and inputs without the key column are read as they are. A row whose key is null is in no scope.
     """
     if model.refresh == WHOLE:
         raise ModelError(f"{model.name} is refreshed whole: it cannot be scoped")
@@ -350,6 +351,11 @@ def scoped(
     for table in list(narrowed.find_all(exp.Table)):
         name = f"{table.db}.{table.name}"
         if not table.db or name in model.lookups or model.key not in columns_of(name):
+            continue
+        if kept and name in kept:
+            near = exp.table_(kept[name], alias=table.alias_or_name)
+            near.set("joins", table.args.get("joins"))
+            table.replace(near)
             continue
         condition = exp.column(model.key).isin(query=touched.copy())
         rows = exp.select("*").from_(exp.table_(table.name, db=table.db)).where(condition)

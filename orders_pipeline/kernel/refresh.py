@@ -21,10 +21,13 @@ from orders_pipeline.kernel.models import WHOLE, Model
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.statements import shows_the_clock, statement, touched_name, touching
 from orders_pipeline.kernel.through import mark_of, select_made, select_of
-from orders_pipeline.kernel.warehouse import columns_of, every_column, tables_there, transaction, views_there
+from orders_pipeline.kernel.warehouse import columns_of, every_column, sizes, tables_there, transaction, views_there
 
 #: When more than this share of a kind's keys is touched, replacing them one by one costs more than building anew.
 WHOLE_SHARE = 0.2
+#: The rows a refresh by keys has made of a table of so many are kept for the models that read them next, where they are no more
+#: than so many: finding them again would mean looking through the table once for each of these models.
+KEPT_FROM, KEPT_MOST = 1_000_000, 500_000
 
 STATE = """
 CREATE SCHEMA IF NOT EXISTS kernel;
@@ -40,6 +43,17 @@ CREATE SEQUENCE IF NOT EXISTS kernel.batches;
 _ANEW = "made_anew"
 #: Which thresholds a model uses, by its texts: finding out means parsing them.
 _used: dict[tuple[str, str | None], sql.UsedNames] = {}
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A temporary table with a model's rows of all keys of a kind that were touched after a batch; `keys` is their number."""
+
+    table: str
+    kind: str
+    column: str
+    batch: int
+    keys: int
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,8 @@ class Refresher:
         self._passed: list[Model] = []
         self._columns: dict[str, dict[str, str]] = {}
         self._references: dict[str, str] = {}
+        self._kept: dict[str, _Kept] = {}
+        self._gathered: dict[str, tuple[int, int]] = {}
 
     # ---- what is to be done
 
@@ -209,23 +225,53 @@ class Refresher:
                 self.connection.execute(f"DROP {other} IF EXISTS {model.name}")
             self.connection.execute(f"CREATE OR REPLACE {kind} {model.name} AS {text}")
             self._advance(model, rebuilt=True)
+        self._kept.pop(model.name, None)
         self._columns.pop(model.name, None)
         self._rows.pop(model.name, None)
         return Refreshed(model, "whole", self.row_count(model))
 
     def _keys(self, model: Model, batch: int, keys: int) -> Refreshed:
-        touched = self._touched_table(model.refresh, batch)
-        text = statement(model, self.as_of, self.settings.thresholds, within=model, columns=self.columns)
+        touched = self._touched_table(model.refresh, batch, keys)
+        text = statement(
+            model,
+            self.as_of,
+            self.settings.thresholds,
+            within=model,
+            columns=self.columns,
+            kept={name: kept.table for name, kept in self._kept.items() if kept == self._kept_as(kept.table, model, batch, keys)},
+        )
         inside = f"{model.key} IN (SELECT key FROM {touched})"
+        mine = self._kept_as(f"kept_{model.room}_{model.table}", model, batch, keys)
+        is_large = self._sizes.get(model.name, 0) >= KEPT_FROM
+        made = 0
         with transaction(self.connection):
             self._pass_on(model, inside)
             text = select_of(self.connection, model, text)
+            if is_large:
+                made = self._one(f"CREATE OR REPLACE TEMP TABLE {mine.table} AS {text}")
+                text = f"SELECT * FROM {mine.table}"
             self.connection.execute(f"DELETE FROM {model.name} WHERE {inside}")
             self.connection.execute(f"INSERT INTO {model.name} BY NAME {text}")
             self._pass_on(model, inside)
             self._advance(model)
         self._rows.pop(model.name, None)
+        self._kept.pop(model.name, None)
+        if is_large and made <= KEPT_MOST:
+            self._kept[model.name] = mine
+        elif is_large:
+            self.connection.execute(f"DROP TABLE {mine.table}")
         return Refreshed(model, "keys", self.row_count(model), keys)
+
+    @staticmethod
+    def _kept_as(table: str, model: Model, batch: int, keys: int) -> _Kept:
+        """What another model's rows must be kept as for this one: keys are only ever added, so that as many after the same
+        batch are the same."""
+        return _Kept(table, model.refresh, model.key, batch, keys)
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        """About how many rows each table had when this run began."""
+        return sizes(self.connection)
 
     def _spread(self, model: Model, batch: int) -> None:
         """Add the keys that other kinds of touched rows make stale here (a payment whose order has arrived)."""
@@ -264,12 +310,16 @@ class Refresher:
         """The temporary table of touched keys of a kind, as last asked for."""
         return touched_name(kind)
 
-    def _touched_table(self, kind: str, batch: int) -> str:
+    def _touched_table(self, kind: str, batch: int, keys: int | None = None) -> str:
+        """The touched keys of a kind after a batch, in a temporary table; where their number is known and that of the last
+        time, they are the same."""
         name = self.touched_table(kind)
-        self.connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT DISTINCT key FROM kernel.touched WHERE kind = ? AND batch > ?",
-            [kind, batch],
-        )
+        if keys is None or self._gathered.get(kind) != (batch, keys):
+            found = self._one(
+                f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT DISTINCT key FROM kernel.touched WHERE kind = ? AND batch > ?",
+                [kind, batch],
+            )
+            self._gathered[kind] = batch, found
         return name
 
     def _advance(self, model: Model, rebuilt: bool = False) -> None:
@@ -282,6 +332,8 @@ class Refresher:
         Leaves the touched keys of each kind in the temporary table `touched_<kind>`.
         """
         self.settle()
+        while self._kept:
+            self.connection.execute(f"DROP TABLE {self._kept.popitem()[1].table}")
         rebuilt = dict(self.connection.execute("SELECT consumer, rebuilt FROM kernel.consumers").fetchall())
         kinds = {m.refresh for m in self.models} - {WHOLE}
         touched = {k: self._one(f"SELECT count(*) FROM {self._touched_table(k, batch or 0)}") for k in kinds}

@@ -25,10 +25,16 @@ Columns = Callable[[str], Collection[str]]
 
 
 def statement(
-    of: Model | str, as_of: datetime, thresholds: Thresholds, *, within: Model | None = None, columns: Columns | None = None
+    of: Model | str,
+    as_of: datetime,
+    thresholds: Thresholds,
+    *,
+    within: Model | None = None,
+    columns: Columns | None = None,
+    kept: Mapping[str, str] | None = None,
 ) -> str:
     """The text of a model's SELECT (or of bare SQL) at one `as_of`; `within` a model's touched keys only, which lie in the
-    tables `touched_<kind>`. `columns` gives a table's columns.
+    tables `touched_<kind>`. `columns` gives a table's columns; `kept` says which tables' rows of these keys lie in another one.
     """
     sql = of.sql if isinstance(of, Model) else of
     if within is None:
@@ -38,9 +44,10 @@ def statement(
     def make() -> str:
         known = dict.fromkeys(narrowed, (within.key,))
         tree = bind(of, _ANY_TIME, thresholds, {})
-        return render(scoped(tree, within, lambda name: known.get(name, ()), touched_name))
+        return render(scoped(tree, within, lambda name: known.get(name, ()), touched_name, dict(nearer)))
 
-    return _at(as_of, (within.refresh, within.key, narrowed, sql, _values(thresholds)), make, of)
+    nearer = frozenset((name, table) for name, table in (kept or {}).items() if name in narrowed)
+    return _at(as_of, (within.refresh, within.key, narrowed, nearer, sql, _values(thresholds)), make, of)
 
 
 def touching(model: Model, as_of: datetime, thresholds: Thresholds) -> tuple[str, tuple[str, ...]]:

@@ -171,6 +171,14 @@ def views_there(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {name for (name,) in rows}
 
 
+def sizes(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """About how many rows every `schema.table` of the warehouse has."""
+    rows = connection.execute(
+        "SELECT schema_name || '.' || table_name, estimated_size FROM duckdb_tables() WHERE database_name = current_database()"
+    ).fetchall()
+    return dict(rows)
+
+
 def every_column(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
     """Column name -> DuckDB type, in order, of every `schema.table` of the warehouse."""
     rows = connection.execute(

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orders_pipeline.inventory.allocation import Line, Option, Order, Placement, Rules, Stock, greedy, objective, solve, take
+from orders_pipeline.inventory.allocation import solve
+from orders_pipeline.inventory.placing import Line, Option, Order, Placement, Rules, Stock, greedy, objective, take
 
 RULES = Rules(
     extra_parcel=5000, transit_day=50, unrated_parcel=5000, store_parcel=500, seconds=20, columns=60_000, allows_partial=False,
