@@ -101,8 +101,15 @@ whole AS (
         weight,
         direction,
         total_cents,
-        (total_cents * weight) % weights AS remainder,
-        CAST(round(ratio(total_cents * weight - (total_cents * weight) % weights, weights), 0) AS BIGINT) AS whole_cents
+        -- Products in nineteen digits and more: of two factors with eighteen DuckDB makes one of eighteen.
+        (CAST(total_cents AS DECIMAL(19, 0)) * weight) % weights AS remainder,
+        CAST(
+            round(
+                ratio(
+                    CAST(total_cents AS DECIMAL(19, 0)) * weight - (CAST(total_cents AS DECIMAL(19, 0)) * weight) % weights, weights
+                ), 0
+            ) AS BIGINT
+        ) AS whole_cents
     FROM divided
     WHERE weights > 0
 ),

@@ -76,7 +76,11 @@ merged AS (
     INNER JOIN rest AS t ON f.payment_guid = t.payment_guid
     WHERE f.pass = 3
     GROUP BY f.payment_guid
-    HAVING count(*) > 1 AND abs(sum(o.payable_amount) - max(abs(t.amount))) <= threshold('match_tolerance_amount')
+    HAVING
+        count(*) > 1
+        AND abs(sum(o.payable_amount) - max(abs(t.amount))) <= greatest(
+            threshold('match_tolerance_amount'), threshold('match_tolerance_ratio') * abs(sum(o.payable_amount))
+        )
 ),
 
 first_pass AS (
@@ -146,8 +150,15 @@ divided AS (
         direction,
         total_cents,
         weight,
-        (total_cents * weight) % weights AS remainder,
-        CAST(round(ratio(total_cents * weight - (total_cents * weight) % weights, weights), 0) AS BIGINT) AS whole_cents
+        -- Products in nineteen digits and more: of two factors with eighteen DuckDB makes one of eighteen.
+        (CAST(total_cents AS DECIMAL(19, 0)) * weight) % weights AS remainder,
+        CAST(
+            round(
+                ratio(
+                    CAST(total_cents AS DECIMAL(19, 0)) * weight - (CAST(total_cents AS DECIMAL(19, 0)) * weight) % weights, weights
+                ), 0
+            ) AS BIGINT
+        ) AS whole_cents
     FROM weighed
 ),
 
