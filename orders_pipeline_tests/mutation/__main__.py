@@ -3,9 +3,10 @@
     python -m orders_pipeline_tests.mutation --record           once: run the scenarios and keep what each run left (minutes, some GB)
     python -m orders_pipeline_tests.mutation --count 40         then: up to 40 faults per rule, a report as it goes
     python -m orders_pipeline_tests.mutation --rules payments.links --count 1000
+    python -m orders_pipeline_tests.mutation --collect LOG [LOG …]   the figures of what such runs printed, into docs/generated/mutation.md
 
 A fault is killed when a test fails: first the given/expect cases of its table, then the scenario tests on recorded runs. A fault that
-makes no valid statement is none. What survives is listed: either a test is missing, or the fault changes nothing anybody could see.
+makes no valid statement is none. What survives is listed: either a test is missing, or the fault changes nothing anybody could see and `explained.yml` says why.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ from orders_pipeline import pipeline
 from orders_pipeline.kernel.models import Model
 from orders_pipeline_tests.models.test_tables import CASES, empty_warehouse, outcome
 from orders_pipeline_tests.mutation.mutants import Mutant, of_python, of_sql
+from orders_pipeline_tests.mutation.page import explanations, page, verdicts_of
 from orders_pipeline_tests.mutation.replay import Listener, Recorder, Replayer, Store, with_sql
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "generated" / "mutation.md"
 SCENARIOS = ROOT / "orders_pipeline_tests" / "scenarios"
 #: Test modules that say what the rules must come to.
 MODULES = ("three_way_cases", "settlements", "vectors", "aftersales", "inferred_matches", "payouts", "revenue")
@@ -198,12 +201,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     if options.record:
         return record(options.store)
+    if options.collect:
+        PAGE.write_text(page(verdicts_of(options.collect), explanations()), encoding="utf-8")
+        print(PAGE)
+        return 0
     with empty_warehouse() as warehouse, tempfile.TemporaryDirectory() as scratch:
         there = Range(warehouse, Store(options.store), Path(scratch))
         there.prepare()
         for module, left_out in there.left_out.items():
             print(f"# {module}: {len(left_out)} tests left out {left_out}", flush=True)
-        verdicts, began = [], time.monotonic()
+        verdicts, known, began = [], explanations(), time.monotonic()
         for subject, rules in RULES.items():
             for rule, suspects in rules.items():
                 if options.rules and rule not in options.rules:
@@ -212,6 +219,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 chosen = random.Random(options.seed).sample(every, min(options.count, len(every)))
                 for mutant in chosen:
                     found = there.judge(rule, mutant, suspects)
+                    if found.how == "survived" and (rule, found.what) in known:
+                        found.how, found.by = "explained", known[rule, found.what]
                     verdicts.append(found)
                     print(json.dumps({"subject": subject, "of": len(every), **vars(found)}, ensure_ascii=False), flush=True)
         summary(verdicts, time.monotonic() - began)
@@ -223,8 +232,9 @@ def summary(verdicts: Sequence[Verdict], seconds: float) -> None:
     for one in verdicts:
         by_rule[one.rule][one.how] += 1
     for rule, counts in by_rule.items():
-        valid = counts["killed"] + counts["survived"]
-        print(f"# {rule:34} {valid:5} faults {counts['killed']:5} killed {counts['killed'] / max(1, valid):7.1%}")
+        valid = counts["killed"] + counts["survived"] + counts["explained"]
+        share = counts["killed"] / max(1, valid)
+        print(f"# {rule:34} {valid:5} faults {counts['killed']:5} killed {share:7.1%} {counts['explained']:5} explained")
     print(f"# {seconds:.0f} s")
 
 
@@ -244,6 +254,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--count", type=int, default=40, help="faults per rule, drawn at random")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--collect", nargs="+", type=Path, metavar="LOG", help="write the page of figures from what runs printed")
     parser.add_argument("--rules", nargs="*", default=(), help="only these, e.g. payments.links")
     return parser.parse_args(arguments)
 

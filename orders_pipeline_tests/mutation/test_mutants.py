@@ -1,6 +1,6 @@
 """A few faults put into the rules each time: the given/expect cases alone must notice nearly all of them.
 
-The full measurement, scenario tests included, is run by hand: `python -m orders_pipeline_tests.mutation` (docs/MUTATION.md).
+The full measurement, scenario tests included, is run by hand: `python -m orders_pipeline_tests.mutation` (docs/generated/mutation.md).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pytest
 from orders_pipeline_tests.models.test_tables import CASES, empty_warehouse
 from orders_pipeline_tests.mutation.__main__ import Range, faults_of, faulty
 from orders_pipeline_tests.mutation.mutants import of_python, of_sql
+from orders_pipeline_tests.mutation.page import explanations, page
 from orders_pipeline_tests.mutation.replay import Store
 
 MODEL = """-- grain: a
@@ -59,6 +60,21 @@ def test_a_faulty_function_is_used_and_then_forgotten() -> None:
     with faulty("reconciliation/rules.py", fault):
         assert plain(" A ") == "other"
     assert plain(" A ") == "a"
+
+
+def test_the_page_tells_what_was_killed_explained_and_left() -> None:
+    seen = [("killed", "a > 1"), ("killed", "b"), ("survived", "c|d"), ("survived", "e"), ("invalid", "f")]
+    found = page([{"subject": "revenue", "of": 9, "rule": "x.y", "what": what, "how": how} for how, what in seen], {("x.y", "c|d"): "unseen"})
+    assert "| revenue | `x.y` | 9 | 4 | 2 | 1 | 1 | 50.0% |" in found
+    assert "| `x.y` | c\\|d | unseen |" in found and "- `x.y`: e" in found and "f |" not in found
+
+
+def test_explanations_are_of_faults_there_are() -> None:
+    """One whose fault is gone explains nothing any more."""
+    there: dict[str, set[str]] = {}
+    for rule, fault in explanations():
+        texts = there.setdefault(rule, {one.what for one in faults_of(rule)})
+        assert fault in texts, f"{rule}: {fault}"
 
 
 @pytest.mark.parametrize("rule", ["payments.links", "aftersales.order_shares"])
