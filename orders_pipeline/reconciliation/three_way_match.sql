@@ -421,6 +421,7 @@ judged AS (
                 THEN 'MATCHED|refund_only_price_concession'
             WHEN is_closed AND shipped_qty > returned_qty AND as_of() < return_until_at THEN 'TIMING|return_in_progress'
             WHEN is_closed AND shipped_qty > returned_qty THEN 'MISMATCH|refunded_not_returned'
+            WHEN is_closed AND paid_known <> refunded_known THEN 'MATCHED_WITHIN_TOLERANCE|tolerance'
             WHEN is_closed AND returned_qty > 0 THEN 'MATCHED|returned_refunded'
             WHEN is_closed AND paid_known = 0 THEN 'MATCHED|cancelled_unpaid'
             WHEN is_closed THEN 'MATCHED|cancelled_refunded'
@@ -514,7 +515,9 @@ judged AS (
             WHEN refunded_known > under_tolerance AND returned_qty > 0 THEN 'MATCHED|returned_refunded'
             WHEN refunded_known > under_tolerance AND refund_only_count > 0 THEN 'MATCHED|refund_only_price_concession'
             WHEN
-                amount_diff <> 0 AND amount_diff <= over_tolerance AND amount_diff >= -under_tolerance OR shipped_qty <> net_qty
+                amount_diff <> 0 AND amount_diff <= over_tolerance AND amount_diff >= -under_tolerance
+                OR refunded_known <= under_tolerance AND refunded_known <> coalesce(refund_due_amount, 0)
+                OR subsidy_diff_amount <> 0 OR shipped_qty <> net_qty
                 THEN 'MATCHED_WITHIN_TOLERANCE|tolerance'
             ELSE 'MATCHED|three_way_equal'
         END AS verdict
