@@ -29,7 +29,7 @@ line_discounts AS (
         sub_order_id,
         sum(amount) AS amount
     FROM orders.order_discounts
-    WHERE scope = 'line' AND sub_order_id IS NOT NULL
+    WHERE scope = 'line'
     GROUP BY order_guid, sub_order_id
 ),
 

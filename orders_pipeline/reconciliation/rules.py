@@ -77,7 +77,7 @@ def _near(left: str, right: str, drift: Decimal) -> bool:
     if not 0 <= drift <= TEXT_DRIFT_MAX:
         return False
     allowed = int(max(len(left), len(right)) * drift)
-    return allowed > 0 and distance(left, right, allowed) <= allowed
+    return distance(left, right, allowed) <= allowed
 
 
 def distance(left: str, right: str, at_most: int | None = None) -> int:

@@ -36,7 +36,8 @@ AS_OF = "2026-03-01T00:00:00Z"
 def load_cases() -> list[tuple[str, dict[str, Any]]]:
     found = []
     for path in sorted(HERE.glob("*/*.yml")):
-        name = f"{path.parent.name}.{path.stem}"
+        # A table with many cases has several files: `three_way_match.yml`, `three_way_match.verdicts.yml`.
+        name = f"{path.parent.name}.{path.stem.split('.')[0]}"
         found += [(name, case) for case in yaml.safe_load(path.read_text(encoding="utf-8"))]
     return found
 
