@@ -80,6 +80,8 @@ class Range:
     scratch: Path
     #: Tests that do not hold on recorded runs even without a fault: they look at more than what is replayed.
     left_out: dict[str, list[str]] = field(default_factory=dict)
+    #: How many faults of a rule the tests of a module have killed: those are tried first.
+    kills: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def prepare(self) -> None:
         """Find out what recordings cannot answer."""
@@ -107,7 +109,7 @@ class Range:
 
     def _by_scenarios(self, rule: str, mutant: Mutant, changed: dict[str, Model], suspects: set[str]) -> Verdict:
         seen, ours = [], {m.name: m for m in pipeline.models()}
-        for module, recordings in self.store.modules.items():
+        for module, recordings in sorted(self.store.modules.items(), key=lambda one: -self.kills[rule, one[0]]):
             try:
                 differs = any(
                     one.notices(name, changed.get(name, ours[name]), ours[name])
@@ -122,6 +124,7 @@ class Range:
                 seen.append(module)
                 failed = self.replay(module, changed, suspects).failed
                 if failed:
+                    self.kills[rule, module] += 1
                     return Verdict(rule, mutant.what, "killed", failed[0])
         return Verdict(rule, mutant.what, "survived", f"seen in {', '.join(seen)}" if seen else "no recorded run can tell")
 
