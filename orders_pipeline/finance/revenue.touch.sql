@@ -9,9 +9,10 @@ WITH firsts AS (
 ),
 
 booked AS (
-    SELECT order_guid, min(return_ratio) AS return_ratio
+    -- Every entry of an order carries its one share.
+    SELECT order_guid, return_ratio
     FROM finance.revenue
-    GROUP BY order_guid
+    WHERE entry_number = 1
 )
 
 SELECT c.order_guid
