@@ -1,171 +1,20 @@
 -- grain: order_guid, stage_number
 -- refresh: clock by order_guid
--- lookup: ref.stages, ref.calendar, ref.calendar_deadlines, orders.products, inventory.nodes
+-- lookup: ref.stages, ref.calendar, ref.calendar_deadlines
 -- changes at: next_change_at
 -- Every stage an order went through, who owed the next step, and the clock that ran meanwhile: due, elapsed and outcome, in working time of
 -- the calendar as it was when the clock started. Pauses (holds, reviews) count for nothing, outside working hours too. A promise made to the
 -- buyer comes before the limit and is not paused.
-WITH headers AS (
-    SELECT
-        o.order_guid,
-        o.timezone,
-        o.order_type NOT IN ('test', 'credit_note', 'adjustment') AS is_live,
-        o.promised_ship_at,
-        o.promised_delivery_at,
-        l.promised_ship_at AS line_promised_ship_at,
-        coalesce(l.is_fresh, FALSE) AS is_fresh
-    FROM orders.orders AS o
-    LEFT JOIN (
-        SELECT
-            n.order_guid,
-            min(n.promised_ship_at) AS promised_ship_at,
-            max(CASE WHEN p.is_fresh THEN 1 ELSE 0 END) = 1 AS is_fresh
-        FROM orders.order_lines AS n
-        LEFT JOIN orders.products AS p ON n.sku = p.sku
-        GROUP BY n.order_guid
-    ) AS l ON o.order_guid = l.order_guid
-),
-
--- A parcel's clocks run in the zone of its warehouse, everything else in the order's.
-places AS (
-    SELECT
-        s.order_guid,
-        coalesce(s.parcel_guid, guid_of('outbound|' || s.warehouse_id || '|' || s.outbound_id)) AS unit_guid,
-        min(n.timezone) AS timezone
-    FROM fulfilment.shipment_lines AS s
-    INNER JOIN inventory.nodes AS n ON s.warehouse_id = n.warehouse_id
-    WHERE n.timezone IS NOT NULL
-    GROUP BY s.order_guid, coalesce(s.parcel_guid, guid_of('outbound|' || s.warehouse_id || '|' || s.outbound_id))
-),
-
-closings AS (
-    SELECT
-        order_guid,
-        min(CASE WHEN stage IN ('cancelled', 'expired') THEN entered_at END) AS cancelled_at,
-        min(CASE WHEN stage = 'completed' THEN entered_at END) AS completed_at
-    FROM fulfilment.stage_visits
-    WHERE axis = 'order' AND is_final AND NOT is_overtaken
-    GROUP BY order_guid
-),
-
--- One clock per stage and unit: coming back to a stage (after a hold) goes on with it.
-started AS (
-    SELECT
-        v.order_guid,
-        v.stage_number,
-        v.axis,
-        v.unit_guid,
-        v.is_pause,
-        v.entered_at,
-        s.until_rank,
-        s.limit_seconds,
-        s.limit_fresh_seconds,
-        s.promise,
-        s.calendar,
-        s.has_cutoff,
-        row_number() OVER (
-            PARTITION BY v.order_guid, v.axis, v.unit_guid, v.stage
-            ORDER BY v.stage_number ASC NULLS FIRST
-        ) AS visit
-    FROM fulfilment.stage_visits AS v
-    INNER JOIN ref.stages AS s ON v.stage = s.stage
-    WHERE s.has_clock AND NOT v.is_overtaken
-),
-
--- What a clock waits for may be dated before its start (a clock set wrong): then it stops at once, with nothing used.
-stops AS (
-    SELECT
-        b.order_guid,
-        b.stage_number,
-        min(e.entered_at) AS stop_at
-    FROM started AS b
-    INNER JOIN fulfilment.stage_visits AS e
-        ON b.order_guid = e.order_guid AND b.axis = e.axis AND b.unit_guid = e.unit_guid
-    WHERE
-        b.visit = 1
-        AND (
-            (e.rank >= b.until_rank AND NOT e.is_pause AND NOT b.is_pause)
-            OR (b.is_pause AND b.stage_number < e.stage_number)
-        )
-    GROUP BY b.order_guid, b.stage_number
-),
-
--- A promise without a time of day is kept by the end of the day. Of several promises the shortest counts.
-clocks AS (
-    SELECT
-        b.order_guid,
-        b.stage_number,
-        b.axis,
-        b.is_pause,
-        b.entered_at,
-        b.calendar,
-        b.has_cutoff,
-        s.stop_at,
-        c.cancelled_at,
-        c.completed_at,
-        coalesce(CASE WHEN b.axis = 'fulfilment' THEN p.timezone END, h.timezone) AS zone,
-        CASE WHEN h.is_fresh THEN b.limit_fresh_seconds ELSE b.limit_seconds END AS limit_seconds,
-        CASE
-            WHEN b.promise = 'promised_ship_at' THEN least(h.promised_ship_at, h.line_promised_ship_at)
-            WHEN b.promise = 'promised_delivery_at' THEN h.promised_delivery_at
-        END AS promised_at,
-        h.timezone AS promise_zone
-    FROM started AS b
-    INNER JOIN headers AS h ON b.order_guid = h.order_guid
-    LEFT JOIN stops AS s ON b.order_guid = s.order_guid AND b.stage_number = s.stage_number
-    LEFT JOIN closings AS c ON b.order_guid = c.order_guid
-    LEFT JOIN places AS p ON b.order_guid = p.order_guid AND b.unit_guid = p.unit_guid
-    WHERE b.visit = 1 AND h.is_live
-),
-
-bounded AS (
-    SELECT
-        *,
-        CASE
-            -- The day's first instant: where clocks are set forward at midnight that is one o'clock.
-            WHEN to_utc_timestamp(CAST(local_date(promised_at, promise_zone) AS TIMESTAMP), promise_zone) = promised_at
-                THEN to_utc_timestamp(CAST(CAST(local_date(promised_at, promise_zone) AS VARCHAR) || ' 23:59:59' AS TIMESTAMP), promise_zone)
-            ELSE promised_at
-        END AS promise_at,
-        -- What ends it: its own stop, or the end of the order.
-        least(
-            stop_at,
-            CASE
-                WHEN axis <> 'after_sale' AND coalesce(cancelled_at, completed_at) IS NOT NULL
-                    THEN greatest(least(cancelled_at, completed_at), entered_at)
-            END
-        ) AS end_at,
-        coalesce(axis <> 'after_sale' AND cancelled_at <= coalesce(least(stop_at, completed_at), cancelled_at), FALSE) AS is_cancelled
-    FROM clocks
-),
-
-timed AS (
+WITH timed AS (
     SELECT
         *,
         coalesce(end_at <= as_of(), FALSE) AS has_ended,
         CASE WHEN end_at <= as_of() THEN end_at ELSE greatest(as_of(), entered_at) END AS now_at
-    FROM bounded
+    FROM fulfilment.clocks
+    WHERE is_counted
 ),
 
--- Working seconds since the calendar began, at the start of each clock and at its end (or now). `always` counts every second.
-started_work AS (
-    SELECT
-        t.*,
-        d.version_number,
-        CASE
-            WHEN d.day IS NULL THEN seconds_between(t.entered_at, CAST('2000-01-01 00:00:00+00' AS TIMESTAMPTZ))
-            WHEN t.has_cutoff AND seconds_between(from_utc_timestamp(t.entered_at, t.zone), CAST(d.day AS TIMESTAMP)) >= d.cutoff_second
-                THEN d.worked_before + d.worked_seconds
-            ELSE
-                d.worked_before
-                + greatest(0, least(d.closes_1, seconds_between(from_utc_timestamp(t.entered_at, t.zone), CAST(d.day AS TIMESTAMP))) - d.opens_1)
-                + greatest(0, least(d.closes_2, seconds_between(from_utc_timestamp(t.entered_at, t.zone), CAST(d.day AS TIMESTAMP))) - d.opens_2)
-        END AS start_work
-    FROM timed AS t
-    LEFT JOIN ref.calendar AS d
-        ON t.calendar = d.calendar AND local_date(t.entered_at, t.zone) = d.day AND d.day >= d.valid_from AND d.day < d.valid_to
-),
-
+-- Working seconds since the calendar began, at the clock's end or now. `always` counts every second.
 worked AS (
     SELECT
         t.*,
@@ -173,12 +22,12 @@ worked AS (
             WHEN d.day IS NULL THEN seconds_between(t.now_at, CAST('2000-01-01 00:00:00+00' AS TIMESTAMPTZ))
             ELSE
                 d.worked_before
-                + greatest(0, least(d.closes_1, seconds_between(from_utc_timestamp(t.now_at, t.zone), CAST(d.day AS TIMESTAMP))) - d.opens_1)
-                + greatest(0, least(d.closes_2, seconds_between(from_utc_timestamp(t.now_at, t.zone), CAST(d.day AS TIMESTAMP))) - d.opens_2)
+                + greatest(0, least(d.closes_1, seconds_between(from_utc_timestamp(t.now_at, t.timezone), CAST(d.day AS TIMESTAMP))) - d.opens_1)
+                + greatest(0, least(d.closes_2, seconds_between(from_utc_timestamp(t.now_at, t.timezone), CAST(d.day AS TIMESTAMP))) - d.opens_2)
         END AS now_work
-    FROM started_work AS t
+    FROM timed AS t
     LEFT JOIN ref.calendar AS d
-        ON t.calendar = d.calendar AND t.version_number = d.version_number AND local_date(t.now_at, t.zone) = d.day
+        ON t.calendar = d.calendar AND t.calendar_version = d.version_number AND local_date(t.now_at, t.timezone) = d.day
 ),
 
 -- ---- pauses, in the working time of the clock they stop
@@ -188,8 +37,8 @@ pauses AS (
         w.order_guid,
         w.stage_number,
         w.calendar,
-        w.version_number,
-        w.zone,
+        w.calendar_version,
+        w.timezone,
         w.start_work,
         w.limit_seconds,
         greatest(v.entered_at, w.entered_at) AS from_at,
@@ -199,7 +48,7 @@ pauses AS (
     INNER JOIN fulfilment.stage_visits AS v ON w.order_guid = v.order_guid
     WHERE
         v.is_pause AND NOT v.is_overtaken AND v.axis = 'order'
-        AND NOT w.is_pause AND w.axis IN ('order', 'fulfilment') AND w.promised_at IS NULL
+        AND NOT w.is_pause AND w.axis IN ('order', 'fulfilment') AND w.promise_at IS NULL
         AND v.entered_at < w.now_at AND coalesce(v.left_at > w.entered_at, TRUE)
 ),
 
@@ -215,21 +64,21 @@ pause_work AS (
             WHEN a.day IS NULL THEN seconds_between(p.from_at, CAST('2000-01-01 00:00:00+00' AS TIMESTAMPTZ))
             ELSE
                 a.worked_before
-                + greatest(0, least(a.closes_1, seconds_between(from_utc_timestamp(p.from_at, p.zone), CAST(a.day AS TIMESTAMP))) - a.opens_1)
-                + greatest(0, least(a.closes_2, seconds_between(from_utc_timestamp(p.from_at, p.zone), CAST(a.day AS TIMESTAMP))) - a.opens_2)
+                + greatest(0, least(a.closes_1, seconds_between(from_utc_timestamp(p.from_at, p.timezone), CAST(a.day AS TIMESTAMP))) - a.opens_1)
+                + greatest(0, least(a.closes_2, seconds_between(from_utc_timestamp(p.from_at, p.timezone), CAST(a.day AS TIMESTAMP))) - a.opens_2)
         END AS from_work,
         CASE
             WHEN z.day IS NULL THEN seconds_between(p.to_at, CAST('2000-01-01 00:00:00+00' AS TIMESTAMPTZ))
             ELSE
                 z.worked_before
-                + greatest(0, least(z.closes_1, seconds_between(from_utc_timestamp(p.to_at, p.zone), CAST(z.day AS TIMESTAMP))) - z.opens_1)
-                + greatest(0, least(z.closes_2, seconds_between(from_utc_timestamp(p.to_at, p.zone), CAST(z.day AS TIMESTAMP))) - z.opens_2)
+                + greatest(0, least(z.closes_1, seconds_between(from_utc_timestamp(p.to_at, p.timezone), CAST(z.day AS TIMESTAMP))) - z.opens_1)
+                + greatest(0, least(z.closes_2, seconds_between(from_utc_timestamp(p.to_at, p.timezone), CAST(z.day AS TIMESTAMP))) - z.opens_2)
         END AS to_work
     FROM pauses AS p
     LEFT JOIN ref.calendar AS a
-        ON p.calendar = a.calendar AND p.version_number = a.version_number AND local_date(p.from_at, p.zone) = a.day
+        ON p.calendar = a.calendar AND p.calendar_version = a.version_number AND local_date(p.from_at, p.timezone) = a.day
     LEFT JOIN ref.calendar AS z
-        ON p.calendar = z.calendar AND p.version_number = z.version_number AND local_date(p.to_at, p.zone) = z.day
+        ON p.calendar = z.calendar AND p.calendar_version = z.version_number AND local_date(p.to_at, p.timezone) = z.day
 ),
 
 summed AS (
@@ -282,19 +131,19 @@ dated AS (
             WHEN m.promise_at IS NOT NULL THEN m.promise_at
             WHEN m.limit_seconds IS NULL THEN CAST(NULL AS TIMESTAMPTZ)
             WHEN m.due_work = m.start_work THEN m.entered_at
-            WHEN m.version_number IS NULL THEN add_seconds(m.entered_at, m.due_work - m.start_work)
+            WHEN m.calendar_version IS NULL THEN add_seconds(m.entered_at, m.due_work - m.start_work)
             WHEN m.due_work - k.worked_before <= k.closes_1 - k.opens_1
-                THEN to_utc_timestamp(from_utc_timestamp(add_seconds(CAST(k.day AS TIMESTAMP), k.opens_1 + m.due_work - k.worked_before), 'UTC'), m.zone)
+                THEN to_utc_timestamp(from_utc_timestamp(add_seconds(CAST(k.day AS TIMESTAMP), k.opens_1 + m.due_work - k.worked_before), 'UTC'), m.timezone)
             ELSE
                 to_utc_timestamp(
                     from_utc_timestamp(
                         add_seconds(CAST(k.day AS TIMESTAMP), k.opens_2 + m.due_work - k.worked_before - (k.closes_1 - k.opens_1)), 'UTC'
-                    ), m.zone
+                    ), m.timezone
                 )
         END AS due_at
     FROM measured AS m
     LEFT JOIN ref.calendar_deadlines AS b
-        ON m.calendar = b.calendar AND m.version_number = b.version_number AND CAST(round(m.due_work, 0) AS BIGINT) // 86400 = b.bucket
+        ON m.calendar = b.calendar AND m.calendar_version = b.version_number AND CAST(round(m.due_work, 0) AS BIGINT) // 86400 = b.bucket
     LEFT JOIN ref.calendar AS k ON b.calendar = k.calendar AND b.version_number = k.version_number AND b.day = k.day
     WHERE
         b.day IS NULL
@@ -342,10 +191,10 @@ SELECT
     j.clock_status,
     v.came_from,
     v.is_legal,
-    h.is_fresh,
+    v.is_fresh,
     j.calendar,
-    j.version_number AS calendar_version,
-    j.zone AS timezone,
+    j.calendar_version,
+    j.timezone,
     -- A clock that runs has another reading at every look.
     least(
         CASE WHEN j.due_at IS NOT NULL AND NOT j.has_ended THEN add_seconds(greatest(as_of(), v.entered_at), 0.000001) END,
@@ -357,5 +206,4 @@ SELECT
     v.row_number
 FROM fulfilment.stage_visits AS v
 INNER JOIN ref.stages AS s ON v.stage = s.stage
-INNER JOIN headers AS h ON v.order_guid = h.order_guid
 LEFT JOIN judged AS j ON v.order_guid = j.order_guid AND v.stage_number = j.stage_number

@@ -1,6 +1,6 @@
 -- grain: order_guid, stage_number
 -- refresh: order by order_guid
--- lookup: ref.stages, ref.stage_transitions
+-- lookup: ref.stages, ref.stage_transitions, orders.products
 -- The fold: every order's events in the order of (time, source, advance), however late they came, as the stages it passed through on each
 -- axis. What repeats the stage before says nothing new. What the state machine does not allow is kept, and says so; a sighting of
 -- an unfinished stage after a finished one (a scan sent late) is listed but does not undo it.
@@ -40,22 +40,24 @@ WITH ranked AS (
 telling AS (
     SELECT
         *,
-        lag(stage) OVER (
-            PARTITION BY order_guid, axis, unit_guid
-            ORDER BY event_at ASC NULLS FIRST, source_rank ASC NULLS FIRST, rank ASC NULLS FIRST
-        ) AS stage_before
+        lag(stage) OVER in_time AS stage_before,
+        last_value(CASE WHEN is_final THEN stage END IGNORE NULLS) OVER before AS final_before
     FROM ranked
     WHERE NOT is_observed OR coalesce(rank > rank_before, TRUE) OR (is_pause AND coalesce(rank_before < 80, TRUE)) OR coalesce(paused_before, FALSE)
-),
-
-changes AS (
-    SELECT
-        *,
-        last_value(CASE WHEN is_final THEN stage END IGNORE NULLS) OVER (
+    WINDOW
+        in_time AS (
+            PARTITION BY order_guid, axis, unit_guid
+            ORDER BY event_at ASC NULLS FIRST, source_rank ASC NULLS FIRST, rank ASC NULLS FIRST
+        ),
+        before AS (
             PARTITION BY order_guid, axis, unit_guid
             ORDER BY event_at ASC NULLS FIRST, source_rank ASC NULLS FIRST, rank ASC NULLS FIRST
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS final_before
+        )
+),
+
+changes AS (
+    SELECT *
     FROM telling
     WHERE stage IS DISTINCT FROM stage_before
 ),
@@ -95,6 +97,14 @@ chained AS (
             ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
         ) AS next_at
     FROM judged
+),
+
+fresh AS (
+    SELECT l.order_guid
+    FROM orders.order_lines AS l
+    INNER JOIN orders.products AS p ON l.sku = p.sku
+    WHERE p.is_fresh
+    GROUP BY l.order_guid
 )
 
 SELECT
@@ -123,10 +133,12 @@ SELECT
     END AS is_legal,
     c.is_overtaken,
     c.is_observed,
+    f.order_guid IS NOT NULL AS is_fresh,
     c.evidence,
     c.file_id,
     c.row_number
 FROM chained AS c
 INNER JOIN orders.orders AS o ON c.order_guid = o.order_guid
+LEFT JOIN fresh AS f ON c.order_guid = f.order_guid
 LEFT JOIN ref.stage_transitions AS t ON c.came_from = t.from_stage AND c.stage = t.to_stage AND NOT t.is_unpaid_only
 LEFT JOIN ref.stage_transitions AS u ON c.came_from = u.from_stage AND c.stage = u.to_stage AND u.is_unpaid_only
