@@ -170,11 +170,11 @@ def write_file(truth: Truth, path: Path, seed: int = 5) -> None:
     """The file with rows as platforms write them."""
     rng = random.Random(f"{truth.name}{seed}")
     english = not any(re.search(r"[\u4e00-\u9fff]", h) for h in truth.header)
-    vocabulary = {i: _words_of(truth, i) for i in (*truth.feeds, *truth.numbering)}
+    vocabulary = {i: _words_of(truth, i) for i in (*truth.feeds, *truth.numbering, *truth.selects)}
     with path.open("w", encoding="utf-8", newline="") as stream:
         out = csv.writer(stream)
         out.writerow(truth.header)
-        grouped = any(b.rows == "group" for b in truth.source.blocks)
+        grouped = any(b.rows == "group" or b.entity == "order_lines" for b in truth.source.blocks)
         settled = _settled(truth)
         number = 0
         while number < ROWS:
@@ -315,7 +315,7 @@ _FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
 def _cell(truth: Truth, index: int, header: str, order: Order, line: Mapping, words: Sequence[str], later: int) -> str:
-    fields = truth.feeds.get(index) or truth.selects.get(index, frozenset())
+    fields = truth.feeds.get(index, frozenset())
     if words:
         return order.rng.choice(words)
     for field in sorted(fields & _MADE.keys(), key=lambda f: (f not in ("unit_price", "quantity"), f)):

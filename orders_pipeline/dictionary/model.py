@@ -391,7 +391,7 @@ def _blocks(
             for name, rule in block["fields"].items():
                 if name not in entities[entity].fields:
                     raise DictionaryError(f"{origin}: {entity} has no field '{name}'")
-                mapped[name] = _spelled_out(rule)
+                mapped[name] = spelled_out(rule)
                 for handle in rule_handles(mapped[name]):
                     if handle not in columns and handle != REPEAT_NUMBER:
                         raise DictionaryError(f"{origin}: {entity}.{name} uses '{handle}', which is not under columns")
@@ -408,11 +408,11 @@ def _blocks(
             )
 
 
-def _spelled_out(rule: Any) -> Mapping[str, Any]:
+def spelled_out(rule: Any) -> Mapping[str, Any]:
     """A rule as a mapping, as is the one it falls back on: a bare name is the column of that name."""
     if not isinstance(rule, dict):
         return {"from": rule}
-    return {**rule, "otherwise": _spelled_out(rule["otherwise"])} if "otherwise" in rule else rule
+    return {**rule, "otherwise": spelled_out(rule["otherwise"])} if "otherwise" in rule else rule
 
 
 def _check_required(source: Source, block: Block, entity: Entity, origin: str) -> None:

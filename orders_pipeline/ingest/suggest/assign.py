@@ -20,7 +20,8 @@ TOGETHER = ({"status", "line_status", "raw_status"}, {"status_code", "raw_status
 #: Fields whose columns say much the same: the surest is taken, and the others hardly make it less sure.
 EITHER = frozenset(
     {"occurred_at", "warehouse_id", "buyer_account", "courier_code", "location", "description", "product_title", "status_code",
-     "counted_at", "payment_id", "shop_id", "buyer_name", "on_hand_qty", "category"}
+     "counted_at", "payment_id", "shop_id", "buyer_name", "on_hand_qty", "category", "refunded_at", "approved_at",
+     "channel_order_id"}
 )  # fmt: skip
 _HARDLY = 0.3
 _ROUNDS = 25

@@ -22,7 +22,7 @@ from orders_pipeline.ingest.suggest.settlement import kind_of, may_be_part
 #: A field is proposed from this confidence on, listed as a candidate from the second one on.
 PROPOSED, CANDIDATE = 0.62, 0.15
 #: One a row can do without is proposed from here on: a gap costs less than a wrong figure.
-OPTIONAL = 0.72
+OPTIONAL = 0.7
 #: Scores of two readings this far apart: one is 2.7 times as probable as the other.
 READING_SPREAD = 0.9
 #: What a file of each kind consists of. Orders with their lines in one file are a kind of their own.
@@ -52,11 +52,11 @@ _GIVEN = frozenset({"courier_name", "exported_at", "raw_channel_order_id"})
 _FILLED = 0.98
 #: Fields of which one column decides what the rows are: the entity, and how much it speaks for it.
 _DECISIVE = {
-    "outbound_id": ("shipments", 4.0),
+    "outbound_id": ("shipments", 5.0),
     "return_id": ("returns", 2.0),
     "disposition": ("returns", 3.0),
     "on_hand_qty": ("inventory_snapshots", 2.0),
-    "payout_id": ("payments", 4.0),
+    "payout_id": ("payments", 7.0),
     "label_printed_at": ("shipments", 5.0),
 }
 #: Rows of lines repeat their order's number, rows of orders do not: how much that speaks, in files of at least so many rows.

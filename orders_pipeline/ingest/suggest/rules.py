@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orders_pipeline.dictionary.model import REPEAT_NUMBER
+from orders_pipeline.dictionary.model import REPEAT_NUMBER, canonical_value, operands, spelled_out
 from orders_pipeline.ingest.suggest import words
 from orders_pipeline.ingest.suggest.names import Names
+from orders_pipeline.ingest.suggest.odds import concepts_of
 from orders_pipeline.ingest.suggest.profile import Column, Profile
 from orders_pipeline.ingest.suggest.propose import Reading
 from orders_pipeline.ingest.suggest.relations import Relations
@@ -143,6 +144,10 @@ class _Maker:
             return None  # nothing in the file tells whether it is the line's or the order's: taken as the order's
         if name == "raw_status" and not handles:
             handles = self._one("status") or self._one("status_code")
+        elif name == "platform_txn_id" and entity == "payments" and not handles:
+            handles = self._one("payment_id")
+        elif name == "channel" and entity == "shipments" and not handles:
+            return self._channel_of_shop()
         elif name == "raw_channel_order_id":
             handles = self._one("channel_order_id")
         elif name == "description" and entity == "payments" and not handles:
@@ -156,20 +161,33 @@ class _Maker:
         if name == "raw_status" and self.handles.get("status") and handles != self._one("status"):
             return {"concat": [*self._one("status"), *handles], "separator": " / "}
         if name == "address" and len(handles) > 1:
+            changed = [h for h in handles if "modify" in concepts_of(self.names, self.rules.columns[h])]
+            if changed:  # what the address was changed to, else what it was
+                return {"from": [*changed, *(h for h in handles if h not in changed)]}
             return {"concat": sorted(handles, key=lambda h: self.rules.columns[h].index), "separator": " "}
         return handles[0] if len(handles) == 1 else {"from": list(handles)}
 
     def _places(self, entity: str, fields: dict[str, Any]) -> None:
         """Province, city and district out of an address that begins with them, where no column of their own has them."""
-        handles = self.handles.get("address", ())
+        handles = operands(spelled_out(fields["address"])) if "address" in fields else []
         wanted = [n for n in _IN_ADDRESS if n in self.names.dictionary.entities[entity].fields]
-        if len(handles) != 1 or not wanted or any(n in fields for n in wanted):
+        if not handles or not wanted or any(n in fields for n in wanted) or "concat" in spelled_out(fields["address"]):
             return
-        samples = self.rules.columns[handles[0]].samples
+        samples = [s for h in handles for s in self.rules.columns[h].samples]
         provinces = self.names.wording.spec["provinces"]
         if samples and all(re.match(_PLACES_FIRST, s) and s.startswith(tuple(provinces)) for s in samples):
             for name in wanted:
-                fields[name] = {"from": handles[0], "extract": _IN_ADDRESS[name]}
+                fields[name] = {"from": handles[0] if len(handles) == 1 else handles, "extract": _IN_ADDRESS[name]}
+
+    def _channel_of_shop(self) -> Any:
+        """The channel of each row by the name of its shop, where that names the platform: 京东旗舰店."""
+        for handle in self._one("shop_id"):
+            platforms = self.names.words_of(("shipments", "channel"))
+            words = self.rules.columns[handle].words
+            of = {w: next((c for k, c in platforms.items() if k in canonical_value(w)), None) for w in words}
+            if words and all(of.values()):
+                return {"from": handle, "map": of}
+        return None
 
     def _coded(self, entity: str, name: str, handle: str) -> Any:
         if name == "courier_code":
