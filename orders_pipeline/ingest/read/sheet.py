@@ -34,6 +34,7 @@ _RISKY = 10**14
 _SHARED_CELL = re.compile(rb't="s"[^>]*+>\s*+(?:<f[^<]*+(?:</f>)?)?<v>(\d{1,9})')
 _AGAIN = "open it in a spreadsheet program and save it as XLSX or CSV"
 _ROWS_KEPT = 100_000
+_ALL_TEXT = {str}
 
 
 def open_workbook(path: Path, work_dir: Path, limits: Limits) -> list[Table]:
@@ -201,6 +202,9 @@ def _rows(sheet: CalamineSheet, risky: dict[int, list[int]]) -> Iterator[tuple[i
     left = sheet.start[1]
     padding = [""] * left
     for number, row in enumerate(sheet.iter_rows(), 1):
+        if set(map(type, row)) == _ALL_TEXT:  # as most platforms write them
+            yield number, padding + row
+            continue
         cells = padding.copy()
         for cell in row:  # the hot loop: strings and numbers without a function call
             if type(cell) is str:

@@ -23,6 +23,7 @@ from orders_pipeline.ingest.suggest.settlement import kind_of, may_be_part
 PROPOSED, CANDIDATE = 0.62, 0.15
 #: One a row can do without is proposed from here on: a gap costs less than a wrong figure.
 OPTIONAL = 0.7
+_WORTH_DEALING = 0.5
 #: Scores of two readings this far apart: one is 2.7 times as probable as the other.
 READING_SPREAD = 0.9
 #: What a file of each kind consists of. Orders with their lines in one file are a kind of their own.
@@ -289,7 +290,8 @@ def _choose(
     """A field for each column as far as one is sure enough; `bars`: fields with a bar lower than `OPTIONAL`."""
     fields = sorted({name for _, name in confidence})
     wanted = [f for f in fields if f not in SEVERAL]
-    gain = [[max(0.0, confidence.get((c.index, name), 0.0) - 0.05) for c in profile.columns] for name in wanted]
+    # What would not be proposed is nothing to be dealt out: two faint pairs must not outbid a sure one.
+    gain = [[max(0.0, confidence.get((c.index, name), 0.0) - _WORTH_DEALING) for c in profile.columns] for name in wanted]
     dealt = assign(gain)
     given: dict[int, str] = {}
     for name, place in zip(wanted, dealt, strict=True):
