@@ -1,5 +1,6 @@
 -- grain: courier_code, waybill_id, issue
 -- refresh: whole
+-- pace: later
 -- changes at: always
 -- Parcels that somebody has to ask the courier about, since when and how bad. A thin layer: what is waited for changes with what is
 -- touched, its age with every look. A dispute needs no age.

@@ -1,5 +1,6 @@
 -- grain: order_guid, stage
 -- refresh: whole
+-- pace: later
 -- changes at: always
 -- What is late, or about to be, now: a reminder shortly before a clock is due, overdue after it, suspended when it is overdue because the
 -- goods are out. Also where two sides disagree: one has moved on and a newer file of the other one still shows the order unchanged.
