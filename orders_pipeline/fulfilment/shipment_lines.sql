@@ -3,17 +3,29 @@
 -- touches: order by order_guid
 -- touches: parcel by parcel_guid
 -- touches: sku by sku_guid
--- lookup: orders.orders, orders.order_ids
--- Lines of warehouse outbound documents with the order they belong to; a newer export of the same line replaces the older.
-WITH per_file AS (
+-- lookup: orders.orders, orders.order_ids, inventory.stock_units
+-- Lines of warehouse outbound documents with the order they belong to; a newer export of the same line replaces the older. Quantities
+-- are in the base unit of the SKU: of a line of which a part is in a unit nobody has declared, nothing is known to have left.
+WITH stated AS (
+    SELECT
+        r.shipment_line_guid,
+        r.file_id,
+        r.exported_at,
+        CAST(CASE WHEN r.quantity_unit IS NULL THEN r.quantity ELSE r.quantity * u.base_qty END AS DECIMAL(18, 3)) AS quantity,
+        r.row_number
+    FROM raw.shipments AS r
+    LEFT JOIN inventory.stock_units AS u ON r.sku_guid = u.sku_guid AND r.quantity_unit = u.unit
+),
+
+per_file AS (
     -- One outbound line may stand in several rows of a file (batches, lots): their quantities add up.
     SELECT
         shipment_line_guid,
         file_id,
         max(exported_at) AS exported_at,
-        sum(quantity) AS quantity,
+        CASE WHEN count(*) = count(quantity) THEN sum(quantity) ELSE 0 END AS quantity,
         min(row_number) AS row_number
-    FROM raw.shipments
+    FROM stated
     GROUP BY shipment_line_guid, file_id
 ),
 

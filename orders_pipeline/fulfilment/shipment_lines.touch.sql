@@ -9,3 +9,10 @@ UNION ALL
 SELECT s.shipment_line_guid
 FROM fulfilment.shipment_lines AS s
 INNER JOIN touched.order_keys AS t ON s.order_guid = t.key
+
+UNION ALL
+
+-- Lines in a unit whose factor has come or changed.
+SELECT r.shipment_line_guid
+FROM raw.shipments AS r
+INNER JOIN touched.sku_keys AS t ON r.sku_guid = t.key

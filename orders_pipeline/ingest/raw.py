@@ -118,6 +118,9 @@ def derived_columns(entity: str, fields: tuple[str, ...], transaction_key: str =
         keys["claimed_guid"] = ("UUID", guid(*map(quote, ORDER_KEY)))
     if entity in STOCK_ENTITIES:
         keys["sku_guid"] = ("UUID", guid("sku"))
+    elif "quantity_unit" in fields:
+        # Only rows that name a unit wait for its factor; the others touch their goods through what is made of them.
+        keys["sku_guid"] = ("UUID", f"CASE WHEN quantity_unit IS NOT NULL THEN {guid('sku')} END")
     if entity == "holds":
         keys["hold_guid"] = ("UUID", known("hold_id", "warehouse_id", "sku"))
     if entity == "returns":

@@ -3,18 +3,41 @@
 -- changes at: always
 -- What each channel may show of a SKU, by how it shares the stock: from the common pool less a buffer, up to a quota, from stock set
 -- apart, or ahead of stock up to a limit; beside it what the channel shows. Bundles count as what can be made in one warehouse.
-WITH ranked AS (
+-- All in base units: what is stated in a unit nobody has declared is not there.
+WITH stated AS (
+    SELECT
+        f.channel,
+        f.shop_id,
+        f.sku,
+        f.mode,
+        f.warehouse_id,
+        CASE WHEN f.quantity_unit IS NULL THEN CAST(1 AS DECIMAL(18, 3)) ELSE u.base_qty END AS base_qty,
+        f.buffer_qty,
+        f.quota_qty,
+        f.preorder_limit_qty,
+        f.preorder_total_limit_qty,
+        f.shown_qty,
+        f.shown_at,
+        f.exported_at,
+        f.file_id,
+        f.row_number
+    FROM raw.channel_stock AS f
+    LEFT JOIN inventory.stock_units AS u ON f.sku_guid = u.sku_guid AND f.quantity_unit = u.unit
+    WHERE coalesce(f.shown_at <= as_of(), TRUE)
+),
+
+ranked AS (
     SELECT
         channel,
         shop_id,
         sku,
         mode,
         warehouse_id,
-        buffer_qty,
-        quota_qty,
-        preorder_limit_qty,
-        preorder_total_limit_qty,
-        shown_qty,
+        CAST(buffer_qty * base_qty AS DECIMAL(18, 3)) AS buffer_qty,
+        CAST(quota_qty * base_qty AS DECIMAL(18, 3)) AS quota_qty,
+        CAST(preorder_limit_qty * base_qty AS DECIMAL(18, 3)) AS preorder_limit_qty,
+        CAST(preorder_total_limit_qty * base_qty AS DECIMAL(18, 3)) AS preorder_total_limit_qty,
+        CAST(shown_qty * base_qty AS DECIMAL(18, 3)) AS shown_qty,
         shown_at,
         coalesce(shown_at, exported_at) AS stated_at,
         file_id,
@@ -27,8 +50,8 @@ WITH ranked AS (
                 file_id DESC NULLS LAST,
                 row_number DESC NULLS LAST
         ) AS newest_first
-    FROM raw.channel_stock
-    WHERE coalesce(shown_at <= as_of(), TRUE)
+    FROM stated
+    WHERE base_qty IS NOT NULL
 ),
 
 settings AS (

@@ -66,7 +66,7 @@ figures AS (
         s.order_guid,
         s.sku_guid,
         f.mode,
-        f.shown_qty,
+        CASE WHEN f.quantity_unit IS NULL THEN f.shown_qty ELSE CAST(f.shown_qty * u.base_qty AS DECIMAL(18, 3)) END AS shown_qty,
         coalesce(f.shown_at, f.exported_at) AS shown_at,
         row_number() OVER (
             PARTITION BY s.order_guid, s.sku_guid
@@ -79,7 +79,8 @@ figures AS (
     FROM sold_as AS s
     INNER JOIN orders.orders AS o ON s.order_guid = o.order_guid
     INNER JOIN raw.channel_stock AS f ON o.channel = f.channel AND o.shop_id = f.shop_id AND s.sku = f.sku
-    WHERE coalesce(f.shown_at, f.exported_at) <= o.created_at
+    LEFT JOIN inventory.stock_units AS u ON f.sku_guid = u.sku_guid AND f.quantity_unit = u.unit
+    WHERE coalesce(f.shown_at, f.exported_at) <= o.created_at AND (f.quantity_unit IS NULL OR u.base_qty IS NOT NULL)
 ),
 
 accepted AS (

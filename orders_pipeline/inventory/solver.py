@@ -28,8 +28,9 @@ ROUNDS = 30
 SHARE, SHARE_MOST = 0.25, 0.8
 #: Parcels of an order up to which all sets of warehouses are tried; beyond, a program finds them.
 TRIED = 3
-#: Competing items from which all their limits are set at once: solving them anew for every limit found takes longer.
-MANY = 500
+#: Competing items from which the limits of all scarce SKUs (of which this share of what there is is wanted) are set at once:
+#: solving so many anew for every limit found takes longer.
+MANY, SCARCE = 500, 0.5
 #: Cents by which equals are told apart: less than any charge, summed over an order.
 TIE = 0.001
 _EPSILON = 1e-6
@@ -107,19 +108,19 @@ def _as_served(order: Order, placement: Placement) -> Order:
     return Order(order.guid, order.rank, lines, order.options, order.store, order.opened)
 
 
-def _scarce(orders: Iterable[Order], stock: Stock) -> set[str]:
-    """SKUs of which some warehouse has less than all of these orders want."""
+def _wanted(orders: Iterable[Order]) -> dict[str, int]:
     wanted: dict[str, int] = defaultdict(int)
     for order in orders:
         for line in order.lines:
             for sku, each in line.uses:
                 wanted[sku] += each * line.units
-    return {sku for (sku, _), quantity in stock.items() if 0 < quantity < wanted.get(sku, 0)}
+    return wanted
 
 
 def _blocks(orders: Sequence[Order], stock: Stock) -> list[list[Order]]:
-    """Orders that may compete: linked by a scarce SKU."""
-    scarce = _scarce(orders, stock)
+    """Orders that may compete: linked by a SKU of which some warehouse has less than all of them want."""
+    wanted = _wanted(orders)
+    scarce = {sku for (sku, _), quantity in stock.items() if 0 < quantity < wanted.get(sku, 0)}
     return _linked(orders, lambda order: {sku for line in order.lines for sku, _ in line.uses} & scarce)
 
 
@@ -148,7 +149,10 @@ def _solve_block(
 ) -> dict[str, Result]:
     for item in items:
         _alone(item, stock, rules)
-    scarce = _scarce((order for item in items for order in item.orders), stock)
+    wanted, there = _wanted(order for item in items for order in item.orders), defaultdict(int)
+    for (sku, _), quantity in stock.items():
+        there[sku] += quantity
+    scarce = {sku for sku, quantity in wanted.items() if quantity > SCARCE * there[sku]}
     active: set[tuple[str, str]] = set()
     left = dict(stock)
     for _ in range(ROUNDS):
@@ -192,7 +196,7 @@ def _solve(group: Sequence[Item], active: set[tuple[str, str]], left: Stock, rul
 def _limits(
     over: set[str], items: Iterable[Item], active: set[tuple[str, str]], scarce: set[str], stock: Stock
 ) -> set[tuple[str, str]]:
-    """The stock limits that come to be watched: of the SKUs taken twice; where many compete for these, of all they want."""
+    """The stock limits that come to be watched: of the SKUs taken twice; where many compete for these, of all scarce ones too."""
     watched, before = over | {sku for sku, _ in active}, -1
     while len(watched) > before:
         before = len(watched)

@@ -2,7 +2,7 @@
 -- refresh: sku by sku_guid
 -- touches: sku by sku_guid
 -- lookup: orders.products, ref.piece_words
--- The units in which stock files count each SKU, and what one of it is in the SKU's base unit: as the newest list of units declares
+-- The units in which files count each SKU, and what one of it is in the SKU's base unit: as the newest list of units declares
 -- it, or 1 where it is the base unit itself or the single piece. Blank: nobody has said, and rows in it are not counted.
 WITH stated AS (
     SELECT sku_guid, sku, quantity_unit AS unit, 'inventory_snapshots' AS entity, file_id, row_number
@@ -19,6 +19,24 @@ WITH stated AS (
 
     SELECT sku_guid, sku, quantity_unit AS unit, 'inbound' AS entity, file_id, row_number
     FROM raw.inbound
+    WHERE quantity_unit IS NOT NULL
+
+    UNION ALL
+
+    SELECT sku_guid, sku, quantity_unit AS unit, 'shipments' AS entity, file_id, row_number
+    FROM raw.shipments
+    WHERE quantity_unit IS NOT NULL
+
+    UNION ALL
+
+    SELECT sku_guid, sku, quantity_unit AS unit, 'holds' AS entity, file_id, row_number
+    FROM raw.holds
+    WHERE quantity_unit IS NOT NULL
+
+    UNION ALL
+
+    SELECT sku_guid, sku, quantity_unit AS unit, 'channel_stock' AS entity, file_id, row_number
+    FROM raw.channel_stock
     WHERE quantity_unit IS NOT NULL
 ),
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orders_pipeline.inventory import program, solver
 from orders_pipeline.inventory.allocation import solve
 from orders_pipeline.inventory.placing import Line, Option, Order, Placement, Rules, Stock, greedy, objective, take
 
@@ -71,11 +72,18 @@ def cheapest(served: list[Order], stock: Stock) -> float:
     return best
 
 
-@given(orders, stocks)
-@settings(max_examples=40, deadline=None)
-def test_no_way_to_serve_the_same_orders_is_cheaper(cases: list[Any], quantities: dict[tuple[str, str], int]) -> None:
+@given(orders, stocks, st.booleans(), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_no_way_to_serve_the_same_orders_is_cheaper(
+    cases: list[Any], quantities: dict[tuple[str, str], int], is_large: bool, are_many: bool
+) -> None:
+    """Also as large programs are approached, and as many competing orders are: all limits at once, nothing tried by hand."""
     made, stock = told(cases[:2], quantities)
-    results = solve(made, stock, RULES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(program, "LARGE", 0 if is_large else 10_000)
+        patch.setattr(solver, "MANY", 1 if are_many else 500)
+        patch.setattr(solver, "TRIED", 0 if are_many else 3)
+        results = solve(made, stock, RULES)
     served = [o for o in made if o.guid in results]
     cost = sum(objective(o, results[o.guid].placement, RULES) for o in served)
     assert cost <= cheapest(served, stock) + SAME

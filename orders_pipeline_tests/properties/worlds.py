@@ -115,6 +115,10 @@ def payment_rows(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+#: What a file says it counts in: the base unit, cases of which a list may say more, and what nobody knows.
+units = st.sampled_from([None, None, None, "件", "箱", "托"])
+
+
 @st.composite
 def shipment_rows(draw: st.DrawFn) -> dict[str, Any]:
     return {
@@ -128,6 +132,7 @@ def shipment_rows(draw: st.DrawFn) -> dict[str, Any]:
         "waybill_id": draw(waybills),
         "courier_code": "sf",
         "shipped_at": at(draw(maybe(hours))),
+        "quantity_unit": draw(units),
     }
 
 
@@ -228,10 +233,6 @@ def synonym_rows(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-#: What a stock file says it counts in: the base unit, cases of which a list may say more, and what nobody knows.
-units = st.sampled_from([None, None, None, "件", "箱", "托"])
-
-
 @st.composite
 def snapshot_rows(draw: st.DrawFn) -> dict[str, Any]:
     return {
@@ -303,6 +304,7 @@ def hold_rows(draw: st.DrawFn) -> dict[str, Any]:
         "quantity": draw(st.integers(0, 3)),
         "reserved_at": at(start),
         "reserved_until": at(draw(maybe(st.just(start + 24 * 40)))),
+        "quantity_unit": draw(units),
     }
 
 

@@ -69,11 +69,11 @@ class Stock:
             {**SHOP, "channel_order_id": number, "sku": sku, "quantity": quantity, "warehouse_id": place, **more}
         )
 
-    def ship(self, number: str, sku: str, quantity: object, place: str = "W1", age: float = 0.5) -> None:
+    def ship(self, number: str, sku: str, quantity: object, place: str = "W1", age: float = 0.5, **more: Any) -> None:
         self.rows["shipments"].append(
             {
                 "warehouse_id": place, "outbound_id": f"OUT{next(self.numbers)}", **SHOP, "channel_order_id": number, "sku": sku,
-                "quantity": quantity, "shipped_at": ago(age),
+                "quantity": quantity, "shipped_at": ago(age), **more,
             }
         )  # fmt: skip
 

@@ -132,8 +132,9 @@ class Tangle:
                 "sku": self.number("SKU", 4), "quantity": self.pick([1, 2, "0.333"]),
                 "waybill_id": self.maybe(self.number("SF", self.count), 0.8), "courier_code": "sf",
                 "shipped_at": self.maybe(self.at(), 0.8), "released_at": self.maybe(self.at()),
+                "quantity_unit": (*[None] * 8, "箱", "托")[n % 10],
             }
-            for _ in range(self.count)
+            for n in range(self.count)
         ]  # fmt: skip
 
     def tracking(self) -> list[support.Row]:
@@ -239,8 +240,8 @@ class Tangle:
                 {"channel": channel, "shop_id": shop, "sku": self.number("SKU", 5), "mode": self.pick(["shared", "quota", "dedicated", "preorder"]),
                  "buffer_qty": self.pick([None, 1]), "quota_qty": self.pick([None, 4, 9]), "shown_qty": self.pick([0, 3, 12]),
                  "preorder_limit_qty": self.pick([None, 7]), "preorder_total_limit_qty": self.pick([None, 30]), "shown_at": self.at(),
-                 "warehouse_id": self.maybe("W2", 0.2)}
-                for _ in range(20) for channel, shop in [("taobao", "main"), ("amazon", "us"), ("youzan", "b")]
+                 "warehouse_id": self.maybe("W2", 0.2), "quantity_unit": (None, None, "箱", "托")[n % 4]}
+                for n in range(20) for channel, shop in [("taobao", "main"), ("amazon", "us"), ("youzan", "b")]
             ],
         }  # fmt: skip
 
@@ -249,8 +250,9 @@ class Tangle:
         return [
             {**(self.pick([self.pick(self.keys), dict.fromkeys(self.keys[0])])), "hold_id": self.number("H", 40), "warehouse_id": "W1",
              "sku": self.pick(["SKU0000", "SKU0001", "SKU0003", "KIT9"]), "quantity": self.pick([0, 1, 2]), "reserved_at": self.at(),
-             "reserved_until": self.maybe((self.as_of + timedelta(hours=self.chance.randrange(-9, 99))).isoformat(), 0.7)}
-            for _ in range(count)
+             "reserved_until": self.maybe((self.as_of + timedelta(hours=self.chance.randrange(-9, 99))).isoformat(), 0.7),
+             "quantity_unit": (None, None, "箱", "托")[n % 4]}
+            for n in range(count)
         ]  # fmt: skip
 
     def coupons(self) -> dict[str, list[support.Row]]:
