@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -133,3 +134,49 @@ def test_evidence_is_the_number(told: list[tuple[str, str, str, int, int, bool]]
         then = AS_OF + timedelta(hours=2 * later)
         world.run(home, then, prefix="2/")
         assert_adds_up(home, then)
+
+
+@given(st.randoms(use_true_random=False))
+@examples(1)
+def test_the_figure_is_what_counting_by_hand_gives(chance: random.Random) -> None:
+    """Figures by shelf, movements before and after them, parcels, claims with and without an end; bundles sold beside their parts."""
+    stock, expected = Stock(), {}
+    for n in range(60):
+        sku, on_hand, kept_back, counted, claimed = f"N{n}", 0, 0, 99.0, 0
+        stock.kit(f"KIT{n}", {sku: 3})
+        ages = sorted({chance.randrange(1, 40) / 4 for _ in range(chance.randrange(3))}, reverse=True)
+        for age in ages:
+            shelves = [(chance.randrange(-3, 30), chance.choice([None, 0, 2, 5])) for _ in range(chance.randrange(1, 4))]
+            for at, (quantity, safety) in enumerate(shelves):
+                stock.count(sku, quantity, age=age, location_id=f"L{at}", safety_stock_qty=safety)
+            counted, on_hand = age, sum(quantity for quantity, _ in shelves)
+            stated = [safety for _, safety in shelves if safety is not None]
+            kept_back = sum(stated) if stated else kept_back
+        for _ in range(chance.randrange(6)):
+            kind, age = chance.choice(["sale", "receipt", "adjustment", "transfer_in", "transfer_out"]), chance.randrange(1, 80) / 8 + 0.01
+            quantity = chance.randrange(1, 9) * (-1 if kind in ("sale", "transfer_out") else chance.choice([1, 1, -1]))
+            stock.move(sku, kind, quantity, age=age, reference_id=f"X{n}")
+            on_hand += quantity if age < counted else 0
+        # Parcels of goods that no figure and no movement tells of say nothing about what was there.
+        ships = bool(ages)
+        for _ in range(chance.randrange(4)):
+            each, ordered, is_paid = chance.choice([1, 1, 3]), chance.randrange(1, 6), chance.random() < 0.8
+            created = {} if is_paid else {"status": "created", "created_at": ago(chance.choice([0.005, 0.02]))}
+            number = stock.order(sku if each == 1 else f"KIT{n}", ordered, place="W1", **created)
+            left = ordered
+            if ships and is_paid and chance.random() < 0.5:
+                left, age = chance.randrange(ordered + 1), chance.randrange(1, 16) / 8 + 0.02
+                if left < ordered:
+                    stock.ship(number, sku if each == 1 else f"KIT{n}", ordered - left, age=age)
+                    on_hand -= each * (ordered - left) if age < counted else 0
+            # Unpaid for longer than a quarter of an hour: given up.
+            claimed += each * left if is_paid or created["created_at"] == ago(0.005) else 0
+        for _ in range(chance.randrange(3)):
+            quantity, until = chance.randrange(1, 5), chance.choice([-0.5, 0.5, 3])
+            stock.hold(sku, quantity, until=until)
+            claimed += quantity if until > 0 else 0
+        expected[sku] = on_hand - claimed - kept_back
+    with homes(1) as (home,):
+        stock.run(home)
+        found = dict(query(home, "SELECT sku, sum(atp_signed_qty) FROM inventory.atp GROUP BY sku"))
+    assert {sku: found.get(sku, 0) for sku in expected} == expected
