@@ -14,11 +14,10 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from math import gcd
-from typing import Any
 
+from orders_pipeline.inventory.competing import Item, as_served, blocks, dealt, items_of, linked, taken_twice, wanted_of
 from orders_pipeline.inventory.placing import Order, Placement, Result, Rules, Stock, fill, objective, take
 from orders_pipeline.inventory.program import PROVEN_CENTS, PROVEN_SHARE, Program
 
@@ -34,33 +33,6 @@ MANY, SCARCE = 500, 0.5
 #: Cents by which equals are told apart: less than any charge, summed over an order.
 TIE = 0.001
 _EPSILON = 1e-6
-
-
-@dataclass
-class Item:
-    """Orders that are alike (one piece each), or a single order."""
-
-    orders: list[Order]
-    #: (line, warehouse) -> units, over all orders of the item; `plain`: the greedy way.
-    choice: Placement
-    plain: Placement
-    bound: float = 0.0
-    #: `choice` is the cheapest for the item alone, or of a program; and: it is the plain one for want of time or room.
-    is_sure: bool = True
-    is_fixed: bool = False
-
-    @property
-    def first(self) -> Order:
-        return self.orders[0]
-
-    @property
-    def skus(self) -> set[str]:
-        return {sku for line in self.first.lines for sku, _ in line.uses}
-
-    @property
-    def is_unit(self) -> bool:
-        """Every order is one piece: one parcel, one warehouse."""
-        return _is_unit(self.first)
 
 
 class Clock:
@@ -79,69 +51,16 @@ class Clock:
         return (self.deadline - time.monotonic()) * share
 
 
-def _is_unit(order: Order) -> bool:
-    return len(order.lines) == 1 and order.lines[0].units == 1 and not order.opened
-
-
 def improve(orders: Sequence[Order], served: Mapping[str, Placement], stock: Stock, rules: Rules) -> dict[str, Result]:
     """The cheapest placements of these orders; `served` is the greedy one, which stands where no better is found."""
     clock = Clock(rules.seconds, len(orders))
     results: dict[str, Result] = {}
-    orders = [_as_served(order, served[order.guid]) for order in orders]
+    orders = [as_served(order, served[order.guid]) for order in orders]
     # Small ones first: where the time ends, few orders are left, not many.
-    for block in sorted(_blocks(orders, stock), key=lambda b: (len(b), b[0].rank)):
-        results |= _solve_block(_items(block, served), served, stock, rules, clock)
+    for block in sorted(blocks(orders, stock), key=lambda b: (len(b), b[0].rank)):
+        results |= _solve_block(items_of(block, served), served, stock, rules, clock)
         clock.open -= len(block)
     return results
-
-
-def _as_served(order: Order, placement: Placement) -> Order:
-    """The order with the units that are served; the same object where that is all of it."""
-    units: dict[int, int] = defaultdict(int)
-    for (at, _), some in placement.items():
-        units[at] += some
-    if all(units[at] == line.units for at, line in enumerate(order.lines)):
-        return order
-    lines = tuple(
-        type(line)(line.number, line.sku, units[at], line.uses, line.grams, line.size) for at, line in enumerate(order.lines)
-    )
-    return Order(order.guid, order.rank, lines, order.options, order.store, order.opened)
-
-
-def _wanted(orders: Iterable[Order]) -> dict[str, int]:
-    wanted: dict[str, int] = defaultdict(int)
-    for order in orders:
-        for line in order.lines:
-            for sku, each in line.uses:
-                wanted[sku] += each * line.units
-    return wanted
-
-
-def _blocks(orders: Sequence[Order], stock: Stock) -> list[list[Order]]:
-    """Orders that may compete: linked by a SKU of which some warehouse has less than all of them want."""
-    wanted = _wanted(orders)
-    scarce = {sku for (sku, _), quantity in stock.items() if 0 < quantity < wanted.get(sku, 0)}
-    return _linked(orders, lambda order: {sku for line in order.lines for sku, _ in line.uses} & scarce)
-
-
-def _linked(things: Sequence[Any], keys_of: Any) -> list[list[Any]]:
-    """Groups of things that share a key, in the order given."""
-    parent = list(range(len(things)))
-
-    def root(at: int) -> int:
-        while parent[at] != at:
-            parent[at] = parent[parent[at]]
-            at = parent[at]
-        return at
-
-    first: dict[Any, int] = {}
-    for at, thing in enumerate(things):
-        for key in keys_of(thing):
-            parent[root(at)] = root(first.setdefault(key, at))
-    groups: dict[int, list[Any]] = defaultdict(list)
-    for at, thing in enumerate(things):
-        groups[root(at)].append(thing)
-    return list(groups.values())
 
 
 def _solve_block(
@@ -149,14 +68,14 @@ def _solve_block(
 ) -> dict[str, Result]:
     for item in items:
         _alone(item, stock, rules)
-    wanted, there = _wanted(order for item in items for order in item.orders), defaultdict(int)
+    wanted, there = wanted_of(order for item in items for order in item.orders), defaultdict(int)
     for (sku, _), quantity in stock.items():
         there[sku] += quantity
     scarce = {sku for sku, quantity in wanted.items() if quantity > SCARCE * there[sku]}
     active: set[tuple[str, str]] = set()
     left = dict(stock)
     for _ in range(ROUNDS):
-        over = _taken_twice(items, stock)
+        over = taken_twice(items, stock)
         unsure = [] if over else [item for item in items if not item.is_sure and not item.is_fixed]
         if not over and not unsure:
             break
@@ -168,17 +87,18 @@ def _solve_block(
         if not new and not over - active:
             break
         active |= new
-        limited, touched = {sku for sku, _ in active}, {sku for sku, _ in new}
-        for group in _linked([i for i in items if not i.is_fixed], lambda item, limited=limited: item.skus & limited):
+        limited, touched, short = {sku for sku, _ in active}, {sku for sku, _ in new}, {sku for sku, _ in over}
+        for group in linked([i for i in items if not i.is_fixed], lambda item, limited=limited: item.skus & limited):
             if not set().union(*(item.skus for item in group)) & touched:
                 continue
-            _solve(group, active, left, rules, clock, stock)
-    if _taken_twice(items, stock):
+            if not _repaired(group, short, left, rules, clock, stock):
+                _solve(group, active, left, rules, clock, stock)
+    if taken_twice(items, stock):
         for item in items:
             item.choice = item.plain
     limited = {sku for sku, _ in active}
     results: dict[str, Result] = {}
-    for group in _linked(items, lambda item: item.skus & limited):
+    for group in linked(items, lambda item: item.skus & limited):
         results |= _results(group, served, rules)
     return results
 
@@ -187,10 +107,30 @@ def _solve(group: Sequence[Item], active: set[tuple[str, str]], left: Stock, rul
     """The cheapest way for items that compete; the plain one for good where their program is too large or the time is over."""
     is_solved = _together(group, active, left, rules, clock, stock)
     for item in group:
-        item.is_sure = True
+        item.is_sure, item.is_placed = True, is_solved and len(group) > 1
         if not is_solved:
             item.choice, item.is_fixed = item.plain, True
             take(left, item.first, item.plain)
+
+
+def _repaired(group: Sequence[Item], short: set[str], left: Stock, rules: Rules, clock: Clock, stock: Stock) -> bool:
+    """Whether many items that have been solved could stay where they are, but for those that want the SKUs now found short.
+
+    Solving all of them anew would take the time again and perhaps find less. The bound stays: it is that of a relaxation.
+    """
+    if sum(item.is_placed for item in group) < MANY:
+        return False
+    moved = [item for item in group if item.skus & short]
+    rest = dict(left)
+    for item in group:
+        if not item.skus & short:
+            take(rest, item.first, item.choice)
+    wanted = set().union(*(item.skus for item in moved))
+    if not _together(moved, {key for key in stock if key[0] in wanted}, rest, rules, clock, stock):
+        return False
+    for item in moved:
+        item.is_sure = item.is_placed = True
+    return True
 
 
 def _limits(
@@ -200,7 +140,7 @@ def _limits(
     watched, before = over | {sku for sku, _ in active}, -1
     while len(watched) > before:
         before = len(watched)
-        for group in _linked([i for i in items if not i.is_fixed], lambda item, watched=frozenset(watched): item.skus & watched):
+        for group in linked([i for i in items if not i.is_fixed], lambda item, watched=frozenset(watched): item.skus & watched):
             mine = set().union(*(item.skus for item in group))
             if len(group) >= MANY and mine & over:
                 over, watched = over | (mine & scarce), watched | (mine & scarce)
@@ -209,7 +149,7 @@ def _limits(
 
 def _results(group: Sequence[Item], served: Mapping[str, Placement], rules: Rules) -> dict[str, Result]:
     """What was found for items that compete, and how far at most it is from the cheapest."""
-    found = _dealt(group)
+    found = dealt(group)
     orders = [order for item in group for order in item.orders]
     total = sum(objective(o, found[o.guid], rules) for o in orders)
     plain = sum(objective(o, served[o.guid], rules) for o in orders)
@@ -223,42 +163,6 @@ def _gap(total: float, bound: float) -> float:
     """How far at most from the cheapest. What tells equals apart is no cost."""
     open_cents = total - bound
     return open_cents / total if total > 0 and open_cents > max(2 * PROVEN_CENTS, 2 * PROVEN_SHARE * total) else 0.0
-
-
-def _items(block: Sequence[Order], served: Mapping[str, Placement]) -> list[Item]:
-    alike: dict[Any, Item] = {}
-    for order in sorted(block, key=lambda o: o.rank):
-        key: Any = order.guid
-        if _is_unit(order):
-            line = order.lines[0]
-            key = (line.uses, line.grams, tuple(sorted(order.options.items(), key=lambda pair: pair[0])))
-        item = alike.setdefault(key, Item([], {}, {}))
-        item.orders.append(order)
-        for where, units in served[order.guid].items():
-            item.plain[where] = item.plain.get(where, 0) + units
-    return list(alike.values())
-
-
-def _dealt(items: Iterable[Item]) -> dict[str, Placement]:
-    """Order -> its placement; of orders that are alike the first ones get the cheaper warehouses."""
-    found: dict[str, Placement] = {}
-    for item in items:
-        if not item.is_unit:
-            found[item.first.guid] = item.choice
-            continue
-        options, grams = item.first.options, item.first.lines[0].grams
-        nodes = sorted(item.choice, key=lambda key: (options[key[1]].cost(grams), options[key[1]].turn, key[1]))
-        places = [key for key in nodes for _ in range(item.choice[key])]
-        for order, key in zip(item.orders, places, strict=True):
-            found[order.guid] = {key: 1}
-    return found
-
-
-def _taken_twice(items: Iterable[Item], stock: Stock) -> set[tuple[str, str]]:
-    left: Stock = defaultdict(int)
-    for item in items:
-        take(left, item.first, item.choice)
-    return {key for key, quantity in left.items() if -quantity > stock.get(key, 0)}
 
 
 def _alone(item: Item, stock: Stock, rules: Rules) -> None:

@@ -85,6 +85,11 @@ def test_no_way_to_serve_the_same_orders_is_cheaper(
         patch.setattr(solver, "TRIED", 0 if are_many else 3)
         results = solve(made, stock, RULES)
     served = [o for o in made if o.guid in results]
+    if are_many and any(r.gap for r in results.values()):
+        # Many that have been solved stay where they are when another limit is found: near the cheapest, as the gap says.
+        best = cheapest(served, stock)
+        assert sum(objective(o, results[o.guid].placement, RULES) for o in served) * (1 - max(r.gap for r in results.values())) <= best + SAME
+        return
     cost = sum(objective(o, results[o.guid].placement, RULES) for o in served)
     assert cost <= cheapest(served, stock) + SAME
     assert {r.method for r in results.values()} <= {"exact"}
