@@ -17,6 +17,7 @@ from orders_pipeline.alerts.book import News, look
 from orders_pipeline.alerts.delivery import deliver, read_targets
 from orders_pipeline.alerts.rules import load_rules
 from orders_pipeline.checkup import book as checkup_book
+from orders_pipeline.ingest import store
 from orders_pipeline.ingest.intake import Intake, Taker
 from orders_pipeline.kernel.checks import Check, CheckResult, load_checks, run_checks
 from orders_pipeline.kernel.home import Home
@@ -118,7 +119,9 @@ class Session:
 
     def ingest(self, settle_seconds: float = 0.0, progress: Progress = lambda text: None) -> Intake:
         """Take what is new in the landing zone, and leave word of it for those who may not open the warehouse."""
+        missed = store.fetch(self.home, self.settings.landing_url, progress)
         intake = self.taker.take_all(settle_seconds, progress)
+        intake.waiting += missed
         taken.write(self.home, self.connection)
         return intake
 

@@ -260,7 +260,7 @@ class Taker:
 
 def _clear_work(work: Path) -> None:
     """Delete the copies that a killed run has left behind: whoever takes files in is alone here."""
-    for pattern in ("entry-*", "*.utf8", "*.numbered", "*.body", "*.grid"):
+    for pattern in ("entry-*", "*.utf8", "*.numbered", "*.body", "*.grid", "fetched-*"):
         for path in work.glob(pattern):
             path.unlink(missing_ok=True)
 

@@ -20,7 +20,7 @@ THRESHOLDS = Path(__file__).parents[1] / "dictionary" / "thresholds.toml"
 #: How the warehouse of an order is chosen: the cheapest way of all, or the fullest one or the first by rank until it is served.
 ALLOCATIONS = ("single_node_first", "highest_available", "node_order")
 #: The sections of settings.toml.
-SECTIONS = ("thresholds", "shops", "stock", "accounts", "alerts", "calendars", "revenue", "health", "matching")
+SECTIONS = ("thresholds", "shops", "stock", "accounts", "alerts", "calendars", "revenue", "health", "matching", "landing")
 UNITS = ("ratio", "qty", "amount", "days", "hours", "minutes", "seconds", "count", "mb", "rows")
 
 
@@ -40,7 +40,8 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Settings:
-    """Thresholds after this home's overrides, its shops and accounts, who hears of alerts, and its business calendars."""
+    """Thresholds after this home's overrides, its shops and accounts, who hears of alerts, its business calendars, and the
+    object store its files come from, if any."""
 
     thresholds: Mapping[str, Decimal | int]
     shops: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Settings:
     revenue: Mapping[str, Any] = field(default_factory=dict)
     health: Mapping[str, Any] = field(default_factory=dict)
     matching: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    landing_url: str = ""
 
     def shop_zone(self, channel: str, shop_id: str) -> str | None:
         return self.shops.get((channel, shop_id), {}).get("timezone")
@@ -83,8 +85,9 @@ def load_settings(file: Path) -> Settings:
     allocation = given.get("stock", {}).get("allocation", ALLOCATIONS[0])
     if allocation not in ALLOCATIONS:
         raise Usage(f"{file}: [stock] allocation is '{allocation}'; one of {', '.join(ALLOCATIONS)}")
-    revenue, health, matching = (given.get(name, {}) for name in ("revenue", "health", "matching"))
-    return Settings(values, shops, accounts, alerts, fast, calendars, allocation, revenue, health, matching)
+    revenue, health, matching, landing = (given.get(name, {}) for name in ("revenue", "health", "matching", "landing"))
+    rules = (revenue, health, matching)
+    return Settings(values, shops, accounts, alerts, fast, calendars, allocation, *rules, landing.get("url", ""))
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -6,10 +6,11 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import fsspec
 import pytest
 
 from orders_pipeline import pipeline
@@ -208,3 +209,17 @@ def test_what_is_made_later_is_asked_for_in_a_quiet_while(home: Home, tick: Tick
     assert tick() == [], "asked for already"
     land_orders(home, "b.csv", "B1")
     assert [request.job_name for request in tick()] == ["load_and_publish"]
+
+
+def test_object_in_the_store_is_brought_and_asked_for(home: Home, tick: Tick) -> None:
+    home.settings_file.write_text('[landing]\nurl = "memory://sensor/in"\n')
+    system = fsspec.filesystem("memory")
+    system.pipe("/sensor/in/a.csv", land_orders(Home(home.root / "elsewhere").create(), "a.csv", "A1").read_bytes())
+    past = datetime.now(UTC) - timedelta(minutes=1)
+    system.store["/sensor/in/a.csv"].created = past
+    try:
+        [request] = tick()
+    finally:
+        system.rm("/sensor", recursive=True)
+    assert request.job_name == "load_and_publish" and request.tags["orders_pipeline/first_file"] == "a.csv"
+    assert (home.landing / "a.csv").stat().st_mtime == pytest.approx(past.timestamp())

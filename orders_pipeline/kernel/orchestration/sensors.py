@@ -10,9 +10,11 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 
 import dagster as dg
 
+from orders_pipeline.ingest import store
 from orders_pipeline.ingest.arrivals import Arrivals
 from orders_pipeline.ingest.intake import dictionary_fingerprint
 from orders_pipeline.ingest.landing import PASSING, Landed, scan
@@ -21,6 +23,7 @@ from orders_pipeline.kernel.orchestration import taken
 from orders_pipeline.kernel.orchestration.assets import SETTLE_SECONDS
 from orders_pipeline.kernel.orchestration.resources import in_use
 from orders_pipeline.kernel.orchestration.worker import alive
+from orders_pipeline.kernel.settings import load_settings
 from orders_pipeline.publish import later
 
 NAME = "landing_sensor"
@@ -61,6 +64,17 @@ def pending(home: Home) -> tuple[list[Landed], int]:
     accepted = ("", dictionary_fingerprint()) if known else ()
     new = [f for f in found if known.get(taken.digest(f.relative_path, f.size, f.mtime_ns)) not in accepted]
     return new, len([w for w in found.waiting if w.reason in PASSING])
+
+
+@cache
+def _looks(home: Home) -> store.Looks:
+    return store.Looks(load_settings(home.settings_file).landing_url)
+
+
+def ask(home: Home) -> None:
+    """Bring what is new in the object store, where the landing zone is one; at most every few seconds."""
+    if _looks(home).is_due:
+        store.fetch(home, _looks(home).url)
 
 
 def awaited(home: Home, seconds: float) -> tuple[list[Landed], int]:
@@ -112,6 +126,7 @@ def landing_sensor(load: dg.JobDefinition, catch_up: dg.JobDefinition) -> dg.Sen
         home = find_home(None)
         if alive(home):
             return dg.SkipReason("the worker takes files as they come")
+        ask(home)
         files, unsettled = awaited(home, float(os.environ.get(WATCH_VARIABLE, "0")))
         if files and alive(home):
             return dg.SkipReason("the worker takes files as they come")

@@ -28,8 +28,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orders_pipeline.ingest import store
 from orders_pipeline.ingest.arrivals import Arrivals
 from orders_pipeline.kernel.home import Home, find_home
+from orders_pipeline.kernel.settings import load_settings
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -94,10 +96,13 @@ class Worker:
         from orders_pipeline.publish import later
 
         last, arrivals, runs = Cursor(), Arrivals(self.home.landing), 0
+        looks = store.Looks(load_settings(self.home.settings_file).landing_url)
         self._in_child(self._settle)
         try:
             while not self.stopping:
                 beat()
+                if looks.is_due:
+                    self._in_child(lambda: store.fetch(self.home, looks.url) and 0, beat)
                 files, unsettled = pending(self.home)
                 if self.catch_up and later.is_due(self.home, files):
                     later.tried(self.home)
