@@ -134,15 +134,15 @@ def prepare(connection: duckdb.DuckDBPyConnection, options: argparse.Namespace) 
 
 
 def models_before_stock() -> list[Model]:
-    """The models of the other rooms that read nothing of the stock, not even by way of another one."""
-    later = {m.name for m in stock_models()}
-    before = []
-    for model in pipeline.models():
-        if model.name in later or model.after & later:
-            later.add(model.name)
-        else:
-            before.append(model)
-    return before
+    """What the stock's tables read of other rooms, and what that reads, in order."""
+    by_name, needed = {m.name: m for m in pipeline.models()}, set()
+    waiting = [name for model in stock_models() for name in model.after if not name.startswith("inventory.")]
+    while waiting:
+        name = waiting.pop()
+        if name in by_name and name not in needed:
+            needed.add(name)
+            waiting += by_name[name].after
+    return [model for model in pipeline.models() if model.name in needed]
 
 
 def run_bare(connection: duckdb.DuckDBPyConnection, models: Sequence[Model]) -> None:
