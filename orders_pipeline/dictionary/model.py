@@ -234,6 +234,11 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
+def is_zone(name: str) -> bool:
+    """Whether there is an IANA time zone of this name."""
+    return name in _zones()
+
+
 @functools.cache
 def load_dictionary(folder: Path = FOLDER) -> Dictionary:
     """Read and check the dictionary in `folder`; raises DictionaryError with the entry and the mend."""

@@ -26,6 +26,12 @@ def habits_of(connection: duckdb.DuckDBPyConnection, mapper: Mapper, table: str,
         found["decimal"] = "comma" if comma and not point else "point"
     days = [f"x_{h}" for h in by_file.get("date_order", ()) if h in mapper.binding]
     if days:
+        if hints.get("dates") not in (None, "dmy", "mdy"):
+            raise BadInput(
+                f"the folder dates={hints['dates']} names no order of day and month",
+                reason="date_order_unknown",
+                remedy="name the folder dates=mdy (month first) or dates=dmy (day first)",
+            )
         stated = hints.get("dates") or _date_order(connection, table, days)
         if stated:
             found["date_order"] = stated

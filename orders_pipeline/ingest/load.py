@@ -5,13 +5,11 @@ All of it happens in one transaction: a file is in, with its ledger row and its 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -22,16 +20,15 @@ from orders_pipeline.dictionary.model import (
     Block,
     Dictionary,
     Source,
-    canonical_value,
 )
 from orders_pipeline.ingest import quarantine
 from orders_pipeline.ingest.control import check_control_totals
 from orders_pipeline.ingest.habits import habits_of
-from orders_pipeline.ingest.landing import hints_of
 from orders_pipeline.ingest.mapping import Mapper
 from orders_pipeline.ingest.raw import derived_columns, raw_columns, shared_parts
 from orders_pipeline.ingest.read import Loaded, NormalisedCsv, Table, discard, load_rows, normalise, read_csv_sql
 from orders_pipeline.ingest.recognise import Recognised
+from orders_pipeline.ingest.stated import courier_code, found_in, stated_export, zone_of_folder
 from orders_pipeline.kernel.faults import BadInput
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.sqltext import literal, quote
@@ -179,7 +176,7 @@ def load_staged(connection: duckdb.DuckDBPyConnection, load: Load, staged: Stage
     source = mapper.source
     create_src(connection, mapper, staged.loaded.line_sql)
     check_control_totals(connection, mapper, csv.footers, csv.preamble)
-    stated = _stated_export(source, path, csv.footers + csv.preamble, mapper.zone)
+    stated = stated_export(source, path, csv.footers + csv.preamble, mapper.zone)
     rows, different, newest = _measure(connection, [] if stated else mapper.event_times())
     duplicates = 0 if source.repeated_rows == "legitimate" else rows - different
     if duplicates and source.repeated_rows == "duplicate":
@@ -223,18 +220,18 @@ def make_mapper(
     constants: dict[str, str | None] = {"channel": hints.get("channel") or source.channel}
     for field, key in PLACE_FIELDS.items():
         spec = source.get(key) or {}
-        in_name = _in_preamble(spec.get("filename"), [path])
-        constants[field] = hints.get(key) or _in_preamble(spec.get("preamble"), preamble) or in_name or spec.get("default")
+        in_name = found_in(spec.get("filename"), [path])
+        constants[field] = hints.get(key) or found_in(spec.get("preamble"), preamble) or in_name or spec.get("default")
     if constants["courier_code"]:
-        constants["courier_code"] = _courier(load.dictionary, str(constants["courier_code"]))
+        constants["courier_code"] = courier_code(load.dictionary, str(constants["courier_code"]))
     if not source.is_standard:
         constants["shop_id"] = constants["shop_id"] or "main"
         channel = load.dictionary.channel(constants["channel"] or "default")
         constants["currency"] = source.get("currency") or channel["currency"]
     shop_zone = load.settings.shop_zone(constants["channel"] or "", constants["shop_id"] or "")
-    zone = hints.get("timezone") or shop_zone or source.timezone
+    zone = zone_of_folder(hints) or shop_zone or source.timezone
     if source.get("counted_at") == "exported_at":
-        exported = _stated_export(source, path, preamble, zone, hints)
+        exported = stated_export(source, path, preamble, zone, hints)
         constants["counted_at"] = exported.isoformat() if exported else None
     stated = [key for key in PLACE_FIELDS.values() if key in hints]
     context = {"constants": constants, "zone": zone, "stated": stated, **({"habits": dict(habits)} if habits else {})}
@@ -298,40 +295,6 @@ def _zone_of_shops(connection: duckdb.DuckDBPyConnection, load: Load) -> str | N
     pairs = connection.execute(f"SELECT DISTINCT i_channel, i_shop_id FROM {STAGED}").fetchall()
     zones = {load.settings.shop_zone(channel, shop) for channel, shop in pairs}
     return zones.pop() if len(zones) == 1 else None
-
-
-def _courier(dictionary: Dictionary, name: str) -> str:
-    """The standard code of a courier that a folder, a file name or a heading names."""
-    code = dictionary.aliases("courier").get(canonical_value(name))
-    if code is None:
-        raise BadInput(
-            f"'{name}' is no known courier",
-            reason="unknown_courier",
-            field="courier_code",
-            remedy="use a code or name of vocabularies/courier.yml, or add it there as an alias",
-        )
-    return code
-
-
-def _folder_time(text: str, zone: tzinfo) -> datetime:
-    """The moment a folder `exported=…` names: ISO 8601, in the file's zone where it has no offset."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise BadInput(
-            f"the folder exported={text} names no time",
-            reason="unreadable_time",
-            remedy="write e.g. exported=2026-01-31T0930 (ISO 8601)",
-        ) from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
-
-
-def _in_preamble(pattern: str | None, lines: list[str]) -> str | None:
-    for line in lines if pattern else ():
-        found = re.search(pattern or "", line)
-        if found:
-            return found.group(1)
-    return None
 
 
 def _check_required(source: Source, mapper: Mapper) -> None:
@@ -403,29 +366,6 @@ def _drop_repeats(connection: duckdb.DuckDBPyConnection) -> None:
         f"DELETE FROM {STAGED} WHERE rowid IN (SELECT record FROM src "
         "QUALIFY row_number() OVER (PARTITION BY row_hash ORDER BY record) > 1)"
     )
-
-
-def _stated_export(
-    source: Source, path: str, lines: list[str], zone: str | None, hints: Mapping[str, str] | None = None
-) -> datetime | None:
-    """When the platform wrote the file, if its folder (`exported=`), its name or its own text says so."""
-    folder = (hints_of(path) if hints is None else hints).get("exported")
-    if folder:
-        return _folder_time(folder, ZoneInfo(zone or source.timezone) if (zone or source.timezone) != DECLARED_ZONE else UTC)
-    for rule in source.get("exported_at", ()):
-        texts = [path] if "filename" in rule else lines
-        for text in texts:
-            found = re.search(rule.get("filename") or rule.get("footer"), text)
-            if not found:
-                continue
-            try:
-                if rule["format"] == "epoch":
-                    return datetime.fromtimestamp(int(found.group(1)), UTC)
-                local = datetime.strptime(found.group(1), rule["format"])  # noqa: DTZ007 - the zone follows
-            except ValueError:
-                continue
-            return local.replace(tzinfo=ZoneInfo(zone or source.timezone)).astimezone(UTC)
-    return None
 
 
 def insert_blocks(

@@ -51,6 +51,23 @@ _IN_ADDRESS = {
     "city": r"^\S+\s+(\S+)\s",
     "district": r"^\S+\s+\S+\s+(\S+)\s",
 }
+#: Ways to write a time with its month in letters.
+_SPELLINGS = tuple(
+    day + clock
+    for day in (
+        "%b-%d-%y",
+        "%b-%d-%Y",
+        "%d-%b-%y",
+        "%d-%b-%Y",
+        "%b %d, %Y",
+        "%b %d %Y",
+        "%d %b %Y",
+        "%d %b, %Y",
+        "%B %d, %Y",
+        "%d %B %Y",
+    )
+    for clock in ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+)
 #: Said once for the whole file when no column does.
 _PLACES = {"warehouse_id": "warehouse", "courier_code": "courier"}
 
@@ -165,6 +182,8 @@ class _Maker:
             if changed:  # what the address was changed to, else what it was
                 return {"from": [*changed, *(h for h in handles if h not in changed)]}
             return {"concat": sorted(handles, key=lambda h: self.rules.columns[h].index), "separator": " "}
+        if meaning.type == "timestamp" and (form := _spelling(self.rules.columns[handles[0]])):
+            return {"from": handles[0], "format": form}
         return handles[0] if len(handles) == 1 else {"from": list(handles)}
 
     def _places(self, entity: str, fields: dict[str, Any]) -> None:
@@ -398,6 +417,21 @@ class _Maker:
             ]
             told = f"candidates: {', '.join(candidates)}" if candidates else "no column is like it"
             self.rules.open.append(f"{entity}.{name} ({meaning.en} / {meaning.zh}): {told}")
+
+
+def _spelling(column: Column) -> str | None:
+    """The form of times with the month in letters, where all cells at hand have it; other times are read as they are."""
+    from datetime import datetime
+
+    def reads(form: str) -> bool:
+        try:
+            return all(datetime.strptime(s, form) for s in column.samples)  # noqa: DTZ007 - only whether it can be read
+        except ValueError:
+            return False
+
+    if not column.samples or column.share("iso") > 0.5 or not all(re.search("[A-Za-z]{3}", s) for s in column.samples):
+        return None
+    return next((form for form in _SPELLINGS if reads(form)), None)
 
 
 def _zero(column: Column) -> float:

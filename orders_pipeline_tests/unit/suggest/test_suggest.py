@@ -279,3 +279,11 @@ def test_parts_without_a_number_and_blocks_without_fields_are_told_by_name(names
         _parsed({**spec, "entities": {"payments": {"parts": {"net": "a", "of": {"fee": ["b"]}}, "fields": {"occurred_at": "a"}}}})
     with pytest.raises(DictionaryError, match="payments has no `fields`"):
         _parsed({**spec, "entities": {"payments": {"fields": None}}})
+
+
+def test_times_with_the_month_in_letters_get_their_form(names: Names, tmp_path: Path) -> None:
+    case = next(c for c in unseen.cases() if c.name == "ebay_orders")
+    path = tmp_path / "sold.csv"
+    path.write_text(case.text, encoding="utf-8")
+    spec = yaml.safe_load(source_yaml(suggest(path, names)))
+    assert spec["entities"]["orders"]["fields"]["created_at"] == {"from": "created_at", "format": "%b-%d-%y"}
