@@ -105,6 +105,9 @@ MACROS = {
     "lost_digits": r"""(x) AS strlen(x) >= 17 AND ends_with(x, '00') AND regexp_full_match(x, '[1-9]\d{14}0+')""",
     "is_float": r"""(x) AS ends_with(x, '.0') AND regexp_full_match(x, '\d{16,}\.0')""",
     "is_scientific": r"""(x) AS (contains(x, 'E') OR contains(x, 'e')) AND regexp_full_match(upper(x), '\d(\.\d+)?E\+?\d+')""",
+    # What a spreadsheet shows where a formula failed, and a formula (its `=` may be gone): no identifier. `BAG(XL)` is one.
+    "is_formula": r"""(x) AS (starts_with(x, '#') OR contains(x, '(')) AND regexp_full_match(x,
+        '#(REF|VALUE|NAME|NULL|NUM|DIV/0|N/A|SPILL|CALC)[!?]?|=.*\(.*|(HYPERLINK|[VHX]LOOKUP|INDEX|IFERROR|CONCATENATE|WEBSERVICE)\(.*')""",
     # ---- telephone numbers: one key per number, however it is written; see `phones.py`
     **phones.MACROS,
     # Mobile, landline and service numbers inside free text.

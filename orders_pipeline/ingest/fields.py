@@ -31,6 +31,8 @@ NUMERIC = ("money", "price", "quantity", "ratio", "integer")
 #: Above this many different words a column is no vocabulary; it is compared by SQL instead of word by word.
 WORDS_MAX = 5_000
 LISTED_ROWS_MAX = 500
+#: Before it nothing was sold that files tell of: `26/5/1` read as the year 26, a spreadsheet's day zero, a clock never set.
+_EARLIEST = "TIMESTAMPTZ '1990-01-01 00:00:00+00'"
 #: What makes a rule for a time look at the whole text of its cell.
 _READS_TEXT = {"extract", "format", "zone", "at"}
 
@@ -197,6 +199,7 @@ class FieldRules:
 
     def _damage(self, text: str, handles: list[str]) -> tuple[tuple[str, str], ...]:
         faults = [(f"is_scientific({text})", "id_scientific"), (f"is_float({text})", "id_precision")]
+        faults.append((f"is_formula({text})", "id_formula"))
         if self.damaged.intersection(handles):
             faults.append((f"lost_digits({text})", "id_precision"))
         for handle in handles:
@@ -238,7 +241,7 @@ class FieldRules:
         return self._instant(text, value)
 
     def _instant(self, text: str, value: str) -> Value:
-        unreadable = (f"{text} IS NOT NULL AND {value} IS NULL", "unreadable_time")
+        unreadable = (f"{text} IS NOT NULL AND {value} IS NULL OR {value} < {_EARLIEST}", "unreadable_time")
         if self.zone == DECLARED_ZONE or self.zone is None:
             undeclared = f"{text} IS NOT NULL AND {value} IS NULL AND wall_clock({text}) IS NOT NULL"
             return Value(value, ((undeclared, "time_zone_undeclared"), unreadable))

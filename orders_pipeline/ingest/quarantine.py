@@ -25,11 +25,12 @@ REASONS = {
     "unreadable_quantity": "not a quantity; write digits, e.g. 2",
     "unreadable_integer": "not a whole number",
     "unreadable_ratio": "not a number",
-    "unreadable_time": "not a time; write e.g. 2026-01-31 09:30:00",
+    "unreadable_time": "not a time, or one before 1990; write e.g. 2026-01-31 09:30:00",
     "unreadable_date": "not a date; write e.g. 2026-01-31",
     "unreadable_bool": "neither yes nor no; write true or false",
     "time_zone_undeclared": "a time without offset in a source without a zone; add the offset (+08:00), declare the shop's "
     "timezone in settings.toml, or put the file into a folder timezone=Asia%2FShanghai",
+    "id_formula": "a formula or the error of one (#REF!), no identifier; export again, or correct the cell",
     "id_scientific": "a number in scientific notation: a spreadsheet has destroyed its digits; export again as text",
     "id_precision": "digits beyond the fifteenth are zeros: a spreadsheet has destroyed them; export again as text",
     "more_decimals_than_kept": "more decimals than the currency has; correct the amount",
