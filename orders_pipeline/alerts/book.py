@@ -15,7 +15,7 @@ from orders_pipeline.alerts.rules import Rule, load_rules
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.sqltext import literal
 from orders_pipeline.kernel.statements import statement
-from orders_pipeline.kernel.warehouse import table_exists, transaction
+from orders_pipeline.kernel.warehouse import tables_there, transaction
 
 TABLE = "ops.alerts"
 STATE = f"""
@@ -45,7 +45,8 @@ def look(connection: duckdb.DuckDBPyConnection, as_of: datetime, settings: Setti
     """
     connection.execute(STATE)
     last = connection.execute(f"SELECT max(greatest(last_seen_at, cleared_at)) FROM {TABLE}").fetchall()[0][0]
-    asked = [r for r in (load_rules() if rules is None else rules) if all(table_exists(connection, t) for t in r.tables)]
+    there = tables_there(connection)
+    asked = [r for r in (load_rules() if rules is None else rules) if r.tables <= there]
     if not asked or (last is not None and as_of < last):
         return News(standing=_standing(connection))
     parts = [_found(rule, as_of, settings) for rule in asked]

@@ -22,12 +22,20 @@ from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.settings import THRESHOLDS, Settings, load_settings
 from orders_pipeline.kernel.sqltext import literal
 from orders_pipeline.kernel.warehouse import connect, table_exists
+from orders_pipeline.publish import later
 
 T = TypeVar("T")
 
 
 class Unavailable(Exception):
     """What a probe looks at is not to be had; says what."""
+
+
+def made_later() -> set[str]:
+    """The tables that a file's run leaves as they are (`pace` of a model)."""
+    from orders_pipeline import pipeline
+
+    return {model.name for model in pipeline.models() if model.later}
 
 
 @dataclass
@@ -72,10 +80,12 @@ class Scene:
         return self.warehouse.execute(statement, list(values)).fetchall()
 
     def need(self, *tables: str) -> None:
-        """Raises Unavailable unless the warehouse has these tables."""
+        """Raises Unavailable unless the warehouse has these tables, all as of one run."""
         missing = [name for name in sorted(tables) if not table_exists(self.warehouse, name)]
         if missing:
             raise Unavailable(f"there is no table {', '.join(missing)} yet")
+        if later.are_behind(self.home) and (late := made_later() & {*tables}) and late != {*tables}:
+            raise Unavailable(f"{', '.join(sorted(late))} will be made in the next quiet while")
 
     def close(self) -> None:
         """Let go of what was opened here."""

@@ -54,6 +54,11 @@ def tried(home: Home) -> None:
         _write(home, {**state, "since": time.time()})
 
 
+def are_behind(home: Home) -> bool:
+    """Whether a run of files has left them, and none that makes them has been published since."""
+    return bool(_read(home))
+
+
 def is_due(home: Home, waiting: Collection[object] = (), *, now: float | None = None) -> bool:
     """Whether it is time to make them: after a quiet while, or, before the files that are `waiting`, when they are overdue."""
     state, now = _read(home), time.time() if now is None else now

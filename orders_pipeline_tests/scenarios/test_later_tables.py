@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from orders_pipeline import pipeline
+from orders_pipeline.checkup import machine
+from orders_pipeline.checkup.scene import Scene, Unavailable
 from orders_pipeline.kernel.home import KEY_VARIABLE, Home
 from orders_pipeline.publish import later
 from orders_pipeline.publish.publisher import Publisher
@@ -53,6 +56,12 @@ def test_later_tables_wait_for_their_run(home: Home, tmp_path: Path) -> None:
     assert {r.check.table for r in done.checks}.isdisjoint(LATE)
     assert query(home, "SELECT count(*), sum(paid_amount) FROM reconciliation.three_way_match") == [(3, Decimal("120.50"))]
     assert late(home) == before
+    with closing(Scene(home, NOW)) as scene:
+        scene.need("orders.orders", "payments.links")
+        scene.need("finance.contracts", "finance.revenue")
+        with pytest.raises(Unavailable, match=r"finance\.contracts will be made"):
+            scene.need("orders.orders", "finance.contracts")
+        assert not list(machine.published_differs(scene)) and not list(machine.publication_behind(scene))
     assert not differences(
         home.published_database, built_anew(home, tmp_path / "one", NOW).published_database, EVERYTHING_LATE
     )
