@@ -21,13 +21,13 @@ from orders_pipeline import pipeline
 from orders_pipeline.dictionary.model import load_dictionary
 from orders_pipeline.ingest.intake import create_reference_tables
 from orders_pipeline.ingest.raw import create_raw_tables
-from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.clock import parse_as_of
 from orders_pipeline.kernel.macros import macro_statements
 from orders_pipeline.kernel.models import Model
 from orders_pipeline.kernel.refresh import STATE, Refresher
 from orders_pipeline.kernel.settings import Settings, declared_thresholds
 from orders_pipeline.kernel.sqltext import quote
+from orders_pipeline.kernel.statements import statement
 from orders_pipeline.kernel.through import select_of
 from orders_pipeline.kernel.warehouse import views_there
 
@@ -62,8 +62,8 @@ def empty_warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
     """Every table there is, empty, with its types."""
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        for statement in macro_statements():
-            connection.execute(statement)
+        for macro in macro_statements():
+            connection.execute(macro)
         dictionary = load_dictionary()
         create_raw_tables(connection, dictionary)
         connection.execute(STATE)
@@ -79,16 +79,26 @@ def empty_warehouse() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+#: Column types of tables, and values as columns hold them: the same in every case, and asked for thousands of times.
+_types: dict[str, dict[str, str]] = {}
+_typed: dict[tuple[str, str], Any] = {}
+
+
 def types_of(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
-    return {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall()}
+    if table not in _types:
+        _types[table] = {name: kind for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall()}
+    return _types[table]
 
 
 def typed(connection: duckdb.DuckDBPyConnection, value: Any, kind: str) -> Any:
     """A value of the YAML as the column holds it."""
     if value is None:
         return None
-    how = "guid_of(?)" if kind == "UUID" else f"CAST(? AS {kind})"
-    return connection.execute(f"SELECT {how}", [str(value)]).fetchall()[0][0]
+    key = str(value), kind
+    if key not in _typed:
+        how = "guid_of(?)" if kind == "UUID" else f"CAST(? AS {kind})"
+        _typed[key] = connection.execute(f"SELECT {how}", key[:1]).fetchall()[0][0]
+    return _typed[key]
 
 
 def give(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -110,7 +120,7 @@ def test_given_rows_make_the_expected_rows(
 
 def made_by(warehouse: duckdb.DuckDBPyConnection, model: Model, as_of: datetime) -> str:
     """A SELECT of the rows a model makes of what is in the warehouse."""
-    return select_of(warehouse, model, sql.render(sql.bind(model, as_of, DEFAULTS.thresholds, {})))
+    return select_of(warehouse, model, statement(model, as_of, DEFAULTS.thresholds))
 
 
 def outcome(warehouse: duckdb.DuckDBPyConnection, model: Model, case: Mapping[str, Any]) -> tuple[list[tuple], list[tuple]]:
@@ -123,11 +133,11 @@ def outcome(warehouse: duckdb.DuckDBPyConnection, model: Model, case: Mapping[st
         by_name = {m.name: m for m in pipeline.models()}
         for between in case.get("made", ()):
             warehouse.execute(f"INSERT INTO {between} BY NAME {made_by(warehouse, by_name[between], as_of)}")
-        statement = made_by(warehouse, model, as_of)
+        text = made_by(warehouse, model, as_of)
         types = types_of(warehouse, name)
         columns = list(dict.fromkeys(column for row in case["expect"] for column in row))
         chosen = ", ".join(map(quote, columns or model.grain))
-        made = warehouse.execute(f"SELECT {chosen} FROM ({statement}) ORDER BY ALL").fetchall()
+        made = warehouse.execute(f"SELECT {chosen} FROM ({text}) ORDER BY ALL").fetchall()
         expected = [tuple(typed(warehouse, row.get(c), types[c]) for c in columns) for row in case["expect"]]
     finally:
         warehouse.execute("ROLLBACK")
@@ -142,8 +152,8 @@ def test_a_busy_channel_is_counted_too(warehouse: duckdb.DuckDBPyConnection) -> 
         warehouse.execute("""INSERT INTO quality.order_quality BY NAME
             SELECT 'taobao' AS channel, DATE '2026-02-23' - CAST(7 * w AS INTEGER) AS day, TRUE AS is_trade
             FROM range(9) AS weeks(w), range(CASE WHEN w = 0 THEN 30000 ELSE 20000 END) AS orders(i)""")
-        statement = select_of(warehouse, model, sql.render(sql.bind(model, parse_as_of(AS_OF), DEFAULTS.thresholds, {})))
-        found = warehouse.execute(f"""SELECT value, usual_value, is_anomaly FROM ({statement})
+        text = select_of(warehouse, model, statement(model, parse_as_of(AS_OF), DEFAULTS.thresholds))
+        found = warehouse.execute(f"""SELECT value, usual_value, is_anomaly FROM ({text})
             WHERE metric = 'order_count' AND day = DATE '2026-02-23'""").fetchall()
     finally:
         warehouse.execute("ROLLBACK")
