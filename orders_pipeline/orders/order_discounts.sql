@@ -47,7 +47,7 @@ whole AS (
         o.file_id,
         o.row_number
     FROM orders.orders AS o
-    LEFT JOIN newest AS n ON o.order_guid = n.order_guid AND n.newest_first = 1
+    LEFT JOIN newest AS n ON o.order_guid = n.order_guid
     WHERE n.order_guid IS NULL
 ),
 

@@ -65,7 +65,7 @@ found AS (
     FROM named AS n
     INNER JOIN orders.order_ids AS i ON n.id_type = i.id_type AND n.id_value = i.id_value
     INNER JOIN orders.orders AS o ON i.order_guid = o.order_guid
-    WHERE n.id_type <> 'claimed' AND (n.channel IS NULL OR n.channel = o.channel)
+    WHERE n.channel IS NULL OR n.channel = o.channel
 ),
 
 -- A payment that is what several orders with its merged number owe together is theirs, even if it names one of them.

@@ -49,7 +49,10 @@ def of_sql(text: str) -> list[Mutant]:
 
 def _mutated_sql(header: str, tree: exp.Expression, at: int, edit: Edit) -> str:
     copy = tree.copy()
-    edit(next(one for number, one in enumerate(copy.walk()) if number == at))
+    node = next(one for number, one in enumerate(copy.walk()) if number == at)
+    edited = edit(node)
+    if node is copy and isinstance(edited, exp.Expression):
+        copy = edited
     return f"{header}\n{copy.sql(dialect='duckdb', comments=False)}"
 
 
@@ -76,6 +79,15 @@ def _without(key: str, at: int) -> Edit:
 
 def _set(key: str, value: object) -> Edit:
     return lambda node: node.set(key, value)
+
+
+def _first_half(union: exp.Expression) -> exp.Expression:
+    """The first SELECT of a UNION, with the CTEs of both."""
+    half = union.this.copy()
+    for key in ("with", "with_"):
+        if union.args.get(key) is not None:
+            half.set(key, union.args[key].copy())
+    return half
 
 
 def _sql_edits(node: exp.Expression) -> Iterator[tuple[str, Edit]]:
@@ -125,7 +137,7 @@ def _sql_edits(node: exp.Expression) -> Iterator[tuple[str, Edit]]:
     if kind in (exp.Where, exp.Having) and node.parent is not None:
         yield f"{kind.__name__} dropped", lambda n: n.pop()
     if kind is exp.Union:
-        yield "second half dropped", _becomes(lambda n: n.this.copy())
+        yield "second half dropped", _becomes(_first_half)
 
 
 # ---- Python
