@@ -371,5 +371,5 @@ SELECT
     s.next_change_at
 FROM stepped AS s
 LEFT JOIN goods_back AS r ON s.order_guid = r.order_guid
-LEFT JOIN goods_kept AS k ON s.order_guid = k.order_guid AND -s.amount = k.refund_amount AND s.event = 'refund'
+LEFT JOIN goods_kept AS k ON s.order_guid = k.order_guid AND -s.amount = k.refund_amount
 LEFT JOIN sent_back AS b ON s.order_guid = b.order_guid
