@@ -22,7 +22,6 @@ WITH rest AS (
 named AS (
     SELECT payment_guid, 1 AS pass, 'claimed' AS id_type, CAST(NULL AS VARCHAR) AS id_value, claimed_guid, channel
     FROM rest
-    WHERE claimed_guid IS NOT NULL
 
     UNION ALL
 

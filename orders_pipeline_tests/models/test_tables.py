@@ -2,7 +2,8 @@
 
 A case gives rows of the tables a model reads (columns left out are blank) and the rows the model must make of them, in the
 columns that matter. Our identifiers (`order_guid`, `file_id` …) are written as any short name. Times are UTC unless they say otherwise.
-Tables under `made` stand between the rows given and the model: they are made of them first.
+Tables under `made` stand between the rows given and the model: they are made of them first. `thresholds` says which numbers are
+others than the defaults.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -118,22 +120,25 @@ def test_given_rows_make_the_expected_rows(
     assert made == expected
 
 
-def made_by(warehouse: duckdb.DuckDBPyConnection, model: Model, as_of: datetime) -> str:
+def made_by(
+    warehouse: duckdb.DuckDBPyConnection, model: Model, as_of: datetime, thresholds: Mapping[str, Decimal | int]
+) -> str:
     """A SELECT of the rows a model makes of what is in the warehouse."""
-    return select_of(warehouse, model, statement(model, as_of, DEFAULTS.thresholds))
+    return select_of(warehouse, model, statement(model, as_of, thresholds))
 
 
 def outcome(warehouse: duckdb.DuckDBPyConnection, model: Model, case: Mapping[str, Any]) -> tuple[list[tuple], list[tuple]]:
     """The rows a model makes of what a case gives, and those the case expects, in the columns that matter; both in one order."""
     name, as_of = model.name, parse_as_of(str(case.get("as_of", AS_OF)))
+    thresholds = {**DEFAULTS.thresholds, **{of: Decimal(str(value)) for of, value in case.get("thresholds", {}).items()}}
     warehouse.execute("BEGIN TRANSACTION")
     try:
         for table, rows in case["given"].items():
             give(warehouse, table, rows)
         by_name = {m.name: m for m in pipeline.models()}
         for between in case.get("made", ()):
-            warehouse.execute(f"INSERT INTO {between} BY NAME {made_by(warehouse, by_name[between], as_of)}")
-        text = made_by(warehouse, model, as_of)
+            warehouse.execute(f"INSERT INTO {between} BY NAME {made_by(warehouse, by_name[between], as_of, thresholds)}")
+        text = made_by(warehouse, model, as_of, thresholds)
         types = types_of(warehouse, name)
         columns = list(dict.fromkeys(column for row in case["expect"] for column in row))
         chosen = ", ".join(map(quote, columns or model.grain))
