@@ -338,7 +338,7 @@ measured AS (
         subsidy_diff_amount,
         CASE WHEN has_order THEN ordered_qty ELSE 0 END AS ordered_qty,
         cancelled_qty,
-        CASE WHEN has_order THEN net_qty ELSE 0 END AS net_qty,
+        net_qty,
         shipped_qty,
         delivered_qty,
         tracked_qty,
