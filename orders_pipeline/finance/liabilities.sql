@@ -135,7 +135,7 @@ stepped AS (
         m.channel,
         m.kind,
         m.currency,
-        CASE WHEN coalesce(m.takes_late, FALSE) THEN coalesce(f.closing_amount, 0) ELSE 0 END AS brought_amount,
+        CASE WHEN m.takes_late THEN coalesce(f.closing_amount, 0) ELSE 0 END AS brought_amount,
         coalesce(k.increase_amount, 0) + CASE WHEN m.takes_late AND l.amount > 0 THEN l.amount ELSE 0 END AS increase_amount,
         coalesce(k.decrease_amount, 0) + CASE WHEN m.takes_late AND l.amount < 0 THEN -l.amount ELSE 0 END AS decrease_amount,
         CASE WHEN m.takes_late THEN coalesce(l.amount, 0) ELSE 0 END AS prior_period_amount
