@@ -136,11 +136,12 @@ def test_evidence_is_the_number(told: list[tuple[str, str, str, int, int, bool]]
         assert_adds_up(home, then)
 
 
-@given(st.randoms(use_true_random=False))
+@given(st.integers(0, 2**32))
 @examples(1)
-def test_the_figure_is_what_counting_by_hand_gives(chance: random.Random) -> None:
+def test_the_figure_is_what_counting_by_hand_gives(seed: int) -> None:
     """Figures by shelf, movements before and after them, parcels, claims with and without an end; bundles sold beside their parts."""
-    stock, expected = Stock(), {}
+    # A seed, and not hypothesis' own chance: that begins with a world in which nothing happens.
+    chance, stock, expected = random.Random(seed), Stock(), {}
     for n in range(60):
         sku, on_hand, kept_back, counted, claimed = f"N{n}", 0, 0, 99.0, 0
         stock.kit(f"KIT{n}", {sku: 3})
