@@ -31,8 +31,12 @@ def measure(command: Sequence[str]) -> Used:
     os.sync()  # what the run before has left to write is not this one's cost
     started = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    output = process.stdout.read() if process.stdout else b""
-    _, status, used = os.wait4(process.pid, 0)
+    try:
+        output = process.stdout.read() if process.stdout else b""
+        _, status, used = os.wait4(process.pid, 0)
+    except BaseException:
+        process.kill()  # whoever interrupts the measuring does not want it to go on
+        raise
     wall = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

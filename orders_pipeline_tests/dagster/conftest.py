@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from orders_pipeline import dev
 from orders_pipeline.kernel.home import KEY_VARIABLE, Home
 from orders_pipeline.kernel.orchestration.assets import SETTLE_SECONDS
 
@@ -37,6 +38,15 @@ def small_home(home: Home) -> Home:
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as one:
+        yield one
+
+
+@pytest.fixture
+def served(home: Home) -> Iterator[dg.DagsterInstance]:
+    """The instance of a home, as `dev` makes it."""
+    home.dagster.mkdir()
+    dev.write_configuration(home, postgres=False)
+    with dg.DagsterInstance.from_config(str(home.dagster)) as one:
         yield one
 
 

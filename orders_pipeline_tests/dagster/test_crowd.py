@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import dagster as dg
 import duckdb
 import pytest
 
-from orders_pipeline import dev, pipeline
+from orders_pipeline import pipeline
 from orders_pipeline.definitions import defs
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.orchestration.months import CLOSE, MONTH_CLOSE
@@ -47,14 +46,6 @@ def of(number: str, at: datetime) -> dict[str, str]:
     return {**order(number), **{name: value.isoformat() for name, value in times.items()}}
 
 
-@pytest.fixture
-def instance(home: Home) -> Iterator[dg.DagsterInstance]:
-    home.dagster.mkdir()
-    dev.write_configuration(home, postgres=False)
-    with dg.DagsterInstance.from_config(str(home.dagster)) as one:
-        yield one
-
-
 def _close_months(home: str, months: list[str], outcomes: multiprocessing.Queue) -> None:
     """A backfill, in a process of its own: what one of Dagster's does, without the daemon that paces it."""
     os.environ["ORDERS_PIPELINE_HOME"] = home
@@ -73,7 +64,7 @@ def _close_months(home: str, months: list[str], outcomes: multiprocessing.Queue)
 
 @pytest.mark.slow
 def test_burst_backfill_and_another_run_lose_and_double_nothing(
-    home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    home: Home, served: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "10000")
     history = [of(f"H{place}{n}", at) for place, at in enumerate(MONTHS) for n in range(3)]
@@ -98,7 +89,7 @@ def test_burst_backfill_and_another_run_lose_and_double_nothing(
             draft = land(home, f".{dropped}", [of(f"B{dropped:03}", NOW - timedelta(days=1))], settled=False)
             draft.rename(home.landing / f"B{dropped:03}.csv")
             dropped += 1
-        waiting = max(waiting, instance.get_runs_count(dg.RunsFilter(statuses=list(UNFINISHED))))
+        waiting = max(waiting, served.get_runs_count(dg.RunsFilter(statuses=list(UNFINISHED))))
         over = dropped == BURST and not backfill.is_alive() and others[0].poll() is not None
         worker.stopping = over and not worker.child and pending(home) == ([], 0)
         assert time.monotonic() < began + 600, "it does not end"
@@ -112,7 +103,7 @@ def test_burst_backfill_and_another_run_lose_and_double_nothing(
     said = others[0].stderr.read().decode()
     assert others[0].returncode == 0 or "this one waits its turn" in said, said
     assert [outcomes.get(timeout=5) for _ in partitions] == [(month, True) for month in partitions]
-    statuses = Counter(run.status for run in instance.get_runs())
+    statuses = Counter(run.status for run in served.get_runs())
     assert set(statuses) == {dg.DagsterRunStatus.SUCCESS}
     assert waiting <= 2, "one that loads, one that closes"
     with duckdb.connect(str(home.published_book), read_only=True) as connection:

@@ -7,13 +7,11 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from orders_pipeline import dev
 from orders_pipeline.definitions import defs
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.orchestration import worker
@@ -24,14 +22,6 @@ from orders_pipeline.kernel.orchestration.worker import Worker
 from orders_pipeline_tests.dagster.conftest import land_orders
 
 DONE, FAILED, AT_WORK = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED
-
-
-@pytest.fixture
-def instance(home: Home) -> Iterator[dg.DagsterInstance]:
-    home.dagster.mkdir()
-    dev.write_configuration(home, postgres=False)
-    with dg.DagsterInstance.from_config(str(home.dagster)) as one:
-        yield one
 
 
 def made(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus, count: int) -> list[str]:
@@ -46,24 +36,24 @@ def made(instance: dg.DagsterInstance, job: str, status: dg.DagsterRunStatus, co
     return ids
 
 
-def test_the_newest_of_each_job_and_outcome_stay(home: Home, instance: dg.DagsterInstance) -> None:
-    well, badly = made(instance, LOAD, DONE, 5), made(instance, LOAD, FAILED, 3)
-    kept = [*well[3:], *badly[1:], *made(instance, WEEKLY, DONE, 2), *made(instance, LOAD, AT_WORK, 4), *made(instance, CLOSE, DONE, 4)]
-    assert prune(instance, 2) == 4
-    assert sorted(run.run_id for run in instance.get_runs()) == sorted(kept)
-    assert prune(instance, 2) == 0
+def test_the_newest_of_each_job_and_outcome_stay(home: Home, served: dg.DagsterInstance) -> None:
+    well, badly = made(served, LOAD, DONE, 5), made(served, LOAD, FAILED, 3)
+    kept = [*well[3:], *badly[1:], *made(served, WEEKLY, DONE, 2), *made(served, LOAD, AT_WORK, 4), *made(served, CLOSE, DONE, 4)]
+    assert prune(served, 2) == 4
+    assert sorted(run.run_id for run in served.get_runs()) == sorted(kept)
+    assert prune(served, 2) == 0
     files = {path.stem for path in (home.dagster / "history" / "runs").glob("*.db")} - {"index"}
     assert files == set(kept), "the file of a deleted run goes with it"
-    assert {path.parent.name for path in Path(instance.storage_directory()).glob("*/compute_logs")} == set(kept)
+    assert {path.parent.name for path in Path(served.storage_directory()).glob("*/compute_logs")} == set(kept)
     with sqlite3.connect(home.dagster / "history" / "runs.db") as runs:
         assert {run for (run,) in runs.execute("SELECT DISTINCT run_id FROM run_tags")} == set(kept)
 
 
-def test_what_a_real_run_has_left_goes(home: Home, instance: dg.DagsterInstance) -> None:
+def test_what_a_real_run_has_left_goes(home: Home, served: dg.DagsterInstance) -> None:
     land_orders(home, "a.csv", "A1")
     job = defs.resolve_job_def(LOAD)
     assert Worker(home, job)._run(job, {}, lambda: None) == 0
-    [run_id] = [run.run_id for run in instance.get_runs()]
+    [run_id] = [run.run_id for run in served.get_runs()]
 
     def left() -> set[str]:
         """The tables of the history that have rows of the run."""
@@ -77,7 +67,7 @@ def test_what_a_real_run_has_left_goes(home: Home, instance: dg.DagsterInstance)
         return found
 
     assert left() >= {"event_logs", "runs", "run_tags", "asset_check_executions"}
-    assert prune(instance, 0) == 1
+    assert prune(served, 0) == 1
     assert left() == set()
     # Another process, which has never heard of the deleted run, reads what is left.
     look = f"import dagster as dg; print(len(dg.DagsterInstance.from_config({str(home.dagster)!r}).get_runs()))"
@@ -90,17 +80,17 @@ def test_a_home_says_how_many(home: Home) -> None:
     assert records_kept(home) == 7
 
 
-def test_the_worker_deletes_as_it_goes(home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_worker_deletes_as_it_goes(home: Home, served: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "PRUNE_EVERY", 1)
     monkeypatch.setattr(Worker, "_execute", lambda *_: 0)
     home.settings_file.write_text("[thresholds]\nrun_records_max_count = 2\n")
-    before = made(instance, LOAD, DONE, 4)
+    before = made(served, LOAD, DONE, 4)
     land_orders(home, "a.csv", "A1")
     one = Worker(home, defs.resolve_job_def(LOAD))
     end = time.monotonic() + 60
 
     def meanwhile() -> None:
-        one.stopping = not one.child and (instance.get_runs_count() == 2 or time.monotonic() > end)
+        one.stopping = not one.child and (served.get_runs_count() == 2 or time.monotonic() > end)
 
     one.serve(meanwhile)
-    assert [run.run_id for run in instance.get_runs()] == [before[3], before[2]]
+    assert [run.run_id for run in served.get_runs()] == [before[3], before[2]]

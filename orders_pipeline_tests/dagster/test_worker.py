@@ -8,7 +8,6 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,15 +30,6 @@ from orders_pipeline_tests.dagster.conftest import land_orders
 JOB = defs.resolve_job_def("load_and_publish")
 
 
-@pytest.fixture
-def instance(home: Home) -> Iterator[dg.DagsterInstance]:
-    """The instance of the home, as `dev` makes it."""
-    home.dagster.mkdir()
-    dev.write_configuration(home, postgres=False)
-    with dg.DagsterInstance.from_config(str(home.dagster)) as one:
-        yield one
-
-
 def dropped(home: Home, name: str, *numbers: str) -> None:
     """A file written elsewhere and renamed into the landing zone just now."""
     draft = land_orders(home, f".{Path(name).name}", *numbers)
@@ -54,7 +44,7 @@ def order_numbers(home: Home) -> list[str]:
 
 
 def test_killed_run_is_completed_and_a_burst_during_a_run_is_taken_by_the_next(
-    home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    home: Home, served: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "10000")
     one = Worker(home, JOB)
@@ -83,19 +73,19 @@ def test_killed_run_is_completed_and_a_burst_during_a_run_is_taken_by_the_next(
 
     one.serve(meanwhile)
     assert order_numbers(home) == ["A1", "A2", "A3", *burst]
-    runs = instance.get_run_records(ascending=True)
+    runs = served.get_run_records(ascending=True)
     statuses = [r.dagster_run.status.value for r in runs]
     assert statuses[:2] == ["FAILURE", "SUCCESS"] and set(statuses[2:]) <= {"SUCCESS"}
     assert len(runs) <= 4, "a burst is one run, or two when it was seen half"
-    messages = [e.message for e in instance.all_logs(runs[0].dagster_run.run_id)]
+    messages = [e.message for e in served.all_logs(runs[0].dagster_run.run_id)]
     assert any("ended by signal 9" in m for m in messages)
     last = runs[-1].dagster_run
     assert last.job_name == "load_and_publish"
     assert last.remote_job_origin.location_name == "orders_pipeline"
-    kinds = Counter(e.dagster_event.event_type_value for e in instance.all_logs(last.run_id) if e.dagster_event)
+    kinds = Counter(e.dagster_event.event_type_value for e in served.all_logs(last.run_id) if e.dagster_event)
     late = {m.name for m in pipeline.models() if m.later}
     assert kinds["ASSET_CHECK_EVALUATION"] == len([c for c in pipeline.checks() if c.table not in late])
-    made = instance.all_logs(last.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
+    made = served.all_logs(last.run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)
     assert {e.dagster_event.asset_key for e in made} == JOB.asset_layer.executable_asset_keys
     with duckdb.connect(str(home.published_book), read_only=True) as connection:
         counts = connection.execute("SELECT count(*), count(DISTINCT path) FROM ops.files WHERE status = 'loaded'").fetchall()
@@ -103,7 +93,7 @@ def test_killed_run_is_completed_and_a_burst_during_a_run_is_taken_by_the_next(
 
 
 def test_what_is_made_later_follows_in_a_quiet_while(
-    home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+    home: Home, served: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "10000")
     monkeypatch.setattr(later, "QUIET_SECONDS", 1.0)
@@ -115,7 +105,7 @@ def test_what_is_made_later_follows_in_a_quiet_while(
 
     def meanwhile() -> None:
         """Called while a run is at work, and between runs."""
-        if not one.child and (count := instance.get_runs_count()) > len(contracts):
+        if not one.child and (count := served.get_runs_count()) > len(contracts):
             with duckdb.connect(str(home.published_book), read_only=True) as connection:
                 contracts.append(connection.execute("SELECT count(*) FROM finance.contracts").fetchall()[0][0])
             assert count == len(contracts)
@@ -123,18 +113,18 @@ def test_what_is_made_later_follows_in_a_quiet_while(
 
     one.serve(meanwhile)
     assert order_numbers(home) == ["A1", "A2"]
-    assert [run.job_name for run in instance.get_runs()] == ["reconcile", "load_and_publish"]
-    assert all(run.is_success for run in instance.get_runs())
+    assert [run.job_name for run in served.get_runs()] == ["reconcile", "load_and_publish"]
+    assert all(run.is_success for run in served.get_runs())
     assert contracts == [1, 2]
     assert not later.is_due(home, now=time.time() + later.AT_MOST_SECONDS)
 
 
-def test_worker_leaves_files_to_the_run_at_work(home: Home, instance: dg.DagsterInstance) -> None:
+def test_worker_leaves_files_to_the_run_at_work(home: Home, served: dg.DagsterInstance) -> None:
     land_orders(home, "a.csv", "A1")
-    waiting = instance.create_run_for_job(JOB, status=dg.DagsterRunStatus.NOT_STARTED)
+    waiting = served.create_run_for_job(JOB, status=dg.DagsterRunStatus.NOT_STARTED)
     one = Worker(home, JOB)
     assert one._run(JOB, {}, lambda: None) == BUSY
-    assert [run.run_id for run in instance.get_runs()] == [waiting.run_id]
+    assert [run.run_id for run in served.get_runs()] == [waiting.run_id]
 
 
 def test_sensor_is_silent_while_a_worker_is_well(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,17 +149,17 @@ def test_sensor_is_silent_while_a_worker_is_well(home: Home, monkeypatch: pytest
     assert not alive(home)
 
 
-def test_runs_of_a_worker_that_is_gone_are_marked_as_failed(home: Home, instance: dg.DagsterInstance) -> None:
+def test_runs_of_a_worker_that_is_gone_are_marked_as_failed(home: Home, served: dg.DagsterInstance) -> None:
     started, here = dg.DagsterRunStatus.STARTED, socket.gethostname()
     gone = os.fork()
     if gone == 0:
         os._exit(0)
     os.waitpid(gone, 0)
-    dead = instance.create_run_for_job(JOB, status=started, tags={WORKER_TAG: f"{here}:{gone}"})
-    living = instance.create_run_for_job(JOB, status=started, tags={WORKER_TAG: f"{here}:{os.getpid()}"})
-    elsewhere = instance.create_run_for_job(JOB, status=started, tags={WORKER_TAG: f"not-{here}:{gone}"})
-    settle_dead_runs(instance)
-    statuses = [instance.get_run_by_id(run.run_id).status for run in (dead, living, elsewhere)]
+    dead = served.create_run_for_job(JOB, status=started, tags={WORKER_TAG: f"{here}:{gone}"})
+    living = served.create_run_for_job(JOB, status=started, tags={WORKER_TAG: f"{here}:{os.getpid()}"})
+    elsewhere = served.create_run_for_job(JOB, status=started, tags={WORKER_TAG: f"not-{here}:{gone}"})
+    settle_dead_runs(served)
+    statuses = [served.get_run_by_id(run.run_id).status for run in (dead, living, elsewhere)]
     assert statuses == [dg.DagsterRunStatus.FAILURE, started, started]
 
 
