@@ -30,7 +30,7 @@ from orders_pipeline.kernel.settings import Settings, declared_thresholds, load_
 
 START = datetime(2026, 2, 1, tzinfo=UTC)
 AS_OF = datetime(2026, 3, 1, tzinfo=UTC)
-CHAIN = ("fulfilment.events", "fulfilment.stage_visits", "fulfilment.order_stages")
+CHAIN = ("fulfilment.events", "fulfilment.stage_visits", "fulfilment.clocks", "fulfilment.order_stages")
 PROVENANCE = {"file_id", "row_number"}
 
 #: Saturdays off, a lunch break, public holidays, a half day of its own, longer hours from a day on.
