@@ -20,8 +20,7 @@ from pathlib import Path
 
 from orders_pipeline.dictionary.model import read_yaml
 from orders_pipeline.kernel.faults import Usage
-from orders_pipeline.kernel.models import parse as parse_sql
-from orders_pipeline.kernel.models import tables_read
+from orders_pipeline.kernel.statements import tables_in
 
 ROOMS = Path(__file__).parents[1]
 SEVERITIES = ("info", "warn", "critical")
@@ -39,7 +38,7 @@ class Rule:
 
     @property
     def tables(self) -> frozenset[str]:
-        return tables_read(parse_sql(self.sql))
+        return tables_in(self.sql)
 
 
 @cache

@@ -34,9 +34,10 @@ def contradicting_decisions(scene: Scene) -> Iterator[Fact]:
 @probe
 def closed_month_changed(scene: Scene) -> Iterator[Fact]:
     from orders_pipeline import pipeline
-    from orders_pipeline.kernel.models import bind, parse, render, tables_read
+    from orders_pipeline.kernel.models import bind, render
+    from orders_pipeline.kernel.statements import tables_in
 
     check = next(c for c in pipeline.checks() if c.name == CLOSED_ROWS)
-    scene.need(*tables_read(parse(check.sql)))
+    scene.need(*tables_in(check.sql))
     for month, number, _ in scene.rows(render(bind(check.sql, scene.as_of, scene.settings.thresholds, {}))):
         yield fact(f"{month:%Y-%m}", set=number)

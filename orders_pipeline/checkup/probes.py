@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from orders_pipeline.dictionary.model import read_yaml
 from orders_pipeline.kernel.faults import Usage
-from orders_pipeline.kernel.models import parse as parse_sql
-from orders_pipeline.kernel.models import tables_read
+from orders_pipeline.kernel.statements import tables_in
 
 if TYPE_CHECKING:
     from orders_pipeline.checkup.scene import Scene
@@ -63,7 +62,7 @@ class Probe:
 
     @property
     def tables(self) -> frozenset[str]:
-        return tables_read(parse_sql(self.sql)) if self.sql else frozenset()
+        return tables_in(self.sql) if self.sql else frozenset()
 
 
 def probe(function: Look) -> Look:

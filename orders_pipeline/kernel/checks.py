@@ -17,9 +17,9 @@ from sqlglot import exp
 
 from orders_pipeline.dictionary.model import read_yaml
 from orders_pipeline.kernel.faults import Usage
-from orders_pipeline.kernel.models import Model, parse, render, tables_read
+from orders_pipeline.kernel.models import Model, parse, render
 from orders_pipeline.kernel.refresh import Refreshed, Refresher
-from orders_pipeline.kernel.statements import statement
+from orders_pipeline.kernel.statements import statement, tables_in
 from orders_pipeline.kernel.warehouse import records
 
 SEVERITIES = ("error", "warn")
@@ -70,7 +70,7 @@ def load_checks(rooms_dir: Path, models: Mapping[str, Model]) -> list[Check]:
         for name, spec in (read_yaml(path) or {}).items():
             if spec.get("table") not in models or spec.get("severity") not in SEVERITIES:
                 raise Usage(f"{path}: check {name} needs `table` (one of ours) and `severity` (error or warn)")
-            late = sorted(t for t in tables_read(parse(spec["sql"])) if t in models and models[t].later)
+            late = sorted(t for t in tables_in(spec["sql"]) if t in models and models[t].later)
             if late and not models[spec["table"]].later:
                 raise Usage(f"{path}: check {name} belongs to {spec['table']} but reads {late[0]}, which is made later (`pace`)")
             checks.append(Check(name, spec["table"], spec["severity"], spec["sql"], spec.get("description", "")))

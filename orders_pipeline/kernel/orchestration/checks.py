@@ -8,9 +8,9 @@ import dagster as dg
 
 from orders_pipeline.kernel.checks import Check, CheckResult
 from orders_pipeline.kernel.faults import Usage
-from orders_pipeline.kernel.models import parse, tables_read
 from orders_pipeline.kernel.orchestration.layers import Layer
 from orders_pipeline.kernel.orchestration.metadata import asset_key, sample
+from orders_pipeline.kernel.statements import tables_in
 from orders_pipeline.pipeline import Session
 
 LAST_RESULT = """
@@ -35,7 +35,7 @@ def refuse_early(layers: Sequence[Layer], checks: Iterable[Check]) -> None:
     """A check is made as soon as its table is: it can not look at tables that are made later. Raises Usage."""
     step = {model.name: n for n, layer in enumerate(layers) for model in layer.models}
     for check in checks:
-        for table in sorted(tables_read(parse(check.sql))):
+        for table in sorted(tables_in(check.sql)):
             if step.get(table, -1) > step[check.table]:
                 raise Usage(
                     f"check {check.name} belongs to {check.table} but reads {table}, which is made later. "
