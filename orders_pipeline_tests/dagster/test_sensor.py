@@ -223,3 +223,13 @@ def test_object_in_the_store_is_brought_and_asked_for(home: Home, tick: Tick) ->
         system.rm("/sensor", recursive=True)
     assert request.job_name == "load_and_publish" and request.tags["orders_pipeline/first_file"] == "a.csv"
     assert (home.landing / "a.csv").stat().st_mtime == pytest.approx(past.timestamp())
+
+
+def test_store_that_cannot_be_read_is_told_by_the_look(
+    home: Home, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.settings_file.write_text('[landing]\nurl = "memory://sensor/in"\n')
+    monkeypatch.setattr(sensors.store, "fetch", lambda home, url: [(url, "cannot be read now (ConnectionError)")])
+    context = dg.build_sensor_context(instance=instance, repository_def=defs.get_repository_def())
+    look = defs.get_repository_def().get_sensor_def("landing_sensor").evaluate_tick(context)
+    assert look.skip_message == "nothing new in the landing zone; memory://sensor/in cannot be read now (ConnectionError)"

@@ -71,10 +71,9 @@ def _looks(home: Home) -> store.Looks:
     return store.Looks(load_settings(home.settings_file).landing_url)
 
 
-def ask(home: Home) -> None:
-    """Bring what is new in the object store, where the landing zone is one; at most every few seconds."""
-    if _looks(home).is_due:
-        store.fetch(home, _looks(home).url)
+def ask(home: Home) -> list[str]:
+    """Bring what is new in the object store, where the landing zone is one, at most every few seconds; what could not be."""
+    return [f"{name} {why}" for name, why in store.fetch(home, _looks(home).url)] if _looks(home).is_due else []
 
 
 def awaited(home: Home, seconds: float) -> tuple[list[Landed], int]:
@@ -126,17 +125,18 @@ def landing_sensor(load: dg.JobDefinition, catch_up: dg.JobDefinition) -> dg.Sen
         home = find_home(None)
         if alive(home):
             return dg.SkipReason("the worker takes files as they come")
-        ask(home)
+        missed = ask(home)
         files, unsettled = awaited(home, float(os.environ.get(WATCH_VARIABLE, "0")))
         if files and alive(home):
             return dg.SkipReason("the worker takes files as they come")
-        busy = bool(files) and is_busy(context.instance, home)
-        decision = decide(Cursor.parse(context.cursor), files, time.time(), busy)
-        if later.is_due(home, files) and not is_busy(context.instance, home):
+        is_late = later.is_due(home, files)
+        busy = (is_late or bool(files)) and is_busy(context.instance, home)
+        if is_late and not busy:
             later.tried(home)
             return dg.SensorResult([dg.RunRequest(job_name=catch_up.name)], cursor=context.cursor)
+        decision = decide(Cursor.parse(context.cursor), files, time.time(), busy)
         if isinstance(decision, str):
-            return dg.SkipReason(decision + (f"; {unsettled} still being written" if unsettled else ""))
+            return dg.SkipReason("; ".join([decision, *([f"{unsettled} still being written"] if unsettled else []), *missed]))
         request = dg.RunRequest(
             run_key=f"{decision.digest}-{decision.attempt}",
             job_name=load.name,

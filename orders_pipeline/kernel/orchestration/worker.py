@@ -102,11 +102,13 @@ class Worker:
             while not self.stopping:
                 beat()
                 if looks.is_due:
-                    self._in_child(lambda: store.fetch(self.home, looks.url) and 0, beat)
+                    self._in_child(lambda: self._fetch(looks.url), beat)
                 files, unsettled = pending(self.home)
                 if self.catch_up and later.is_due(self.home, files):
-                    later.tried(self.home)
-                    self._run(self.catch_up, {}, beat)
+                    if self._run(self.catch_up, {}, beat) == BUSY:  # One that was asked for is about to start.
+                        time.sleep(LOOK_SECONDS)
+                    else:
+                        later.tried(self.home)
                     continue
                 decision = decide(last, files, time.time(), busy=bool(files) and in_use(self.home))
                 if isinstance(decision, Cursor):
@@ -158,6 +160,10 @@ class Worker:
             time.sleep(wait)
 
     # ---- in the child
+
+    def _fetch(self, url: str) -> None:
+        for name, why in store.fetch(self.home, url):
+            print(f"{name} {why}", file=sys.stderr)
 
     def _execute(self, run_id: str, job: dg.JobDefinition, tags: Mapping[str, str]) -> int:
         from dagster import DagsterEvent, DagsterEventType, DagsterInstance
