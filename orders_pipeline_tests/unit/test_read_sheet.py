@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from orders_pipeline.ingest.landing import as_member
 from orders_pipeline.ingest.read import DEFAULT, Limits, load_rows, normalise, open_table, sniff_kind
 from orders_pipeline.ingest.read.jsonfile import read_json
 from orders_pipeline.kernel.faults import BadInput
-from orders_pipeline_tests.workbooks import number, row, text, workbook
+from orders_pipeline_tests.workbooks import MAIN, number, row, text, workbook
 
 
 def opened(path: Path, limits: Limits = DEFAULT):
@@ -38,9 +39,7 @@ def reason(path: Path, limits: Limits = DEFAULT) -> str:
 def test_cells_become_text_and_rows_keep_their_numbers_whatever_the_dimension(tmp_path):
     body = row(3, text("B3", "订单号"), text("C3", "金额"), text("D3", "时间"), text("E3", "备注"))
     body += row(5, number("B5", "10160070484512"), number("C5", "12.10"), number("D5", "45384.4166666667", 1))
-    body += row(
-        6, number("B6", "1E-7"), '<c r="C6" t="b"><v>1</v></c>', number("D6", "45384", 2), text("E6", 'a\n"b", c')
-    )
+    body += row(6, number("B6", "1E-7"), '<c r="C6" t="b"><v>1</v></c>', number("D6", "45384", 2), text("E6", 'a\n"b", c'))
     body += row(7, text("B7", "合计"), number("C7", "2"))
     found = opened(workbook(tmp_path / "a.xlsx", {"封面": "", "明细": body}))
     (table,) = found.tables
@@ -82,9 +81,7 @@ def test_formulas_give_their_cached_text_and_nothing_else(tmp_path):
 
 
 def test_several_sheets_and_line_breaks_in_the_preamble(tmp_path):
-    one = (
-        row(1, text("A1", "a\nb"), text("B1", "x")) + row(2, text("A2", "h"), text("B2", "i")) + row(3, text("A3", "1"))
-    )
+    one = row(1, text("A1", "a\nb"), text("B1", "x")) + row(2, text("A2", "h"), text("B2", "i")) + row(3, text("A3", "1"))
     found = opened(workbook(tmp_path / "a.xlsx", {"一": one, "空": "", "二": one}))
     assert [table.sheet for table in found.tables] == ["一", "二"]
     assert rows_of(found.tables[0], 2) == [(3, "1", None)]
@@ -103,6 +100,83 @@ def test_rectangle_beyond_reason_is_refused_before_it_is_allocated(tmp_path):
     assert reason(workbook(tmp_path / "unplaced.xlsx", {"S": unplaced})) == "workbook_too_large"
     quoted = "<row r='1048576'><c r='XFD1048576'><v>1</v></c></row>" + row(1, text("A1", "x"))
     assert reason(workbook(tmp_path / "quoted.xlsx", {"S": quoted})) == "workbook_too_large"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    {
+        "a cell's own row, not its row's": '<row r="1"><c r="A1"><v>1</v></c><c r="CV500000"><v>1</v></c></row>',
+        "a second place of a cell": '<row r="1"><c r="A1"><v>1</v></c><c r="B1" s="0" r="CV500000"><v>1</v></c></row>',
+        "blanks round the equals sign": '<row r="1"><c r="A1"><v>1</v></c><c r = "CV500000"><v>1</v></c></row>',
+        "small letters": '<row r="1"><c r="A1"><v>1</v></c><c r="cv500000"><v>1</v></c></row>',
+        "a line break for a blank": '<row r="1"><c r="A1"><v>1</v></c><c\nr="CV500000"><v>1</v></c></row>',
+        "a prefix": '<row r="1"><c r="A1"><v>1</v></c><x:c r="CV500000"><x:v>1</x:v></x:c></row>',
+        "a sign in an attribute": '<row r="1"><c r="A1"><v>1</v></c><c s=">" r="CV500000"><v>1</v></c></row>',
+        "rows in descending order": '<row r="500000"><c r="A500000"><v>1</v></c></row><row r="1"><c r="CV1"><v>1</v></c></row>',
+        "cells without a place after a far one": '<row r="400000"><c r="CV400000"><v>1</v></c>'
+        + "<c><v>1</v></c>" * 20
+        + "</row>",
+        "rows without a number after a far one": '<row r="400000"><c r="CV400000"><v>1</v></c></row>'
+        + "<row><c/></row>" * 20_000,
+        "far down after a long plain stretch": "".join(row(n, text(f"A{n}", "x" * 200)) for n in range(1, 3_000))
+        + '<row r="3000"><c r="CV500000"><v>1</v></c></row>',
+    }.items(),
+    ids=lambda case: case[0],
+)
+def test_a_far_cell_is_seen_however_it_says_where_it_is(tmp_path, rows):
+    far = workbook(tmp_path / "far.xlsx", {"S": row(1, text("A1", "x")) + rows[1]})
+    assert reason(far) == "workbook_too_large"
+
+
+@pytest.mark.parametrize("part", ["xl/other/sheet.bin", "xl/Worksheets/Sheet1.XML"])
+def test_a_sheet_is_looked_at_wherever_the_workbook_keeps_it(tmp_path, part):
+    path = workbook(tmp_path / "a.xlsx", {"S": row(1, text("A1", "x")) + row(1048576, text("XFD1048576", "y"))})
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts[part] = parts.pop("xl/worksheets/sheet1.xml")
+    parts["xl/_rels/workbook.xml.rels"] = parts["xl/_rels/workbook.xml.rels"].replace(
+        b"worksheets/sheet1.xml", part.removeprefix("xl/").encode()
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    assert reason(path) == "workbook_too_large"
+
+
+@pytest.mark.parametrize("kind", ['t="s"', "t='s'", 't = "s"'])
+@pytest.mark.parametrize("name", ["xl/sharedStrings.xml", "xl/SharedStrings.XML"])
+def test_a_long_text_that_many_cells_share_is_counted_as_often_as_it_is_used(tmp_path, kind, name):
+    shared = f'<sst xmlns="{MAIN}"><si><t>h</t></si><si><t>{"x" * 30_000}</t></si></sst>'.encode()
+    body = "".join(f'<row r="{n}"><c r="A{n}" {kind}><v>{int(n > 1)}</v></c></row>' for n in range(1, 500))
+    path = workbook(tmp_path / "a.xlsx", {"S": body}, more={name: shared})
+    assert reason(path, replace(DEFAULT, sheet_text_bytes=10_000_000)) == "workbook_too_large"
+    (table,) = opened(path, replace(DEFAULT, sheet_text_bytes=20_000_000)).tables
+    assert table.record_count == 499
+
+
+@pytest.mark.parametrize("spelling", ['<c r="{}" s="0">', '<c s="0" r="{}">', "<c r='{}'>", "<c>", '<x:c r="{}">'])
+def test_large_sheets_are_read_whatever_the_spelling_of_their_cells(tmp_path, spelling):
+    body = "".join(
+        f'<row r="{n}">'
+        + "".join(f"{spelling.format(f'{c}{n}')}<v>{n}</v></{'x:' * (':c' in spelling)}c>" for c in ("A", "B", "AB"))
+        + "</row>"
+        for n in range(1, 12_000)
+    )
+    (table,) = opened(
+        workbook(tmp_path / "a.xlsx", {"S": body.replace("<v>", "<x:v>").replace("</v>", "</x:v>") if ":c" in spelling else body})
+    ).tables
+    assert table.record_count == 11_999
+
+
+def test_numbers_of_a_sheet_are_written_in_one_way(tmp_path):
+    body = row(1, text("A1", "h"), text("B1", "i"))
+    cells = ["0", "-0", "1.10", "-0.0", "5E-1", "100000000000000000000", "5", "12.50"]
+    body += "".join(row(n, number(f"A{n}", cell), text(f"B{n}", cell)) for n, cell in enumerate(cells, 2))
+    (table,) = opened(workbook(tmp_path / "a.xlsx", {"S": body})).tables
+    assert [cells[1:] for cells in rows_of(table, 1)] == [
+        ("0", "0"), ("0", "-0"), ("1.1", "1.10"), ("0", "-0.0"), ("0.5", "5E-1"),
+        ("100000000000000000000", "100000000000000000000"), ("5", "5"), ("12.5", "12.50"),
+    ]  # fmt: skip
 
 
 def test_workbook_bombs_are_refused(tmp_path):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from orders_pipeline.ingest.read.limits import Limits
 from orders_pipeline.ingest.read.model import Dialect, Table, TextFacts
@@ -40,8 +41,11 @@ def write_grid(
     work_dir: Path,
     limits: Limits,
     first: int = 1,
+    as_text: Callable[[int, list[Any]], list[str]] | None = None,
 ) -> Table | None:
     """A table from ``(row number, cells)`` pairs in ascending order; blank rows are dropped, None when all are.
+
+    ``as_text`` makes texts of a row's cells where they are not: it is asked from the first row on that holds another.
 
     ``first`` is the row of the sheet at which the table begins: row numbers stay the sheet's, the head begins there.
 
@@ -49,11 +53,19 @@ def write_grid(
     """
     target = work_dir / f"{name[:40]}.{os.urandom(4).hex()}.grid"
     ends = _Ends(tail=deque(maxlen=limits.tail_lines))
-    longest, spans, records, last_row, offset, gap = 0, False, 0, 0, 0, 0
+    longest, spans, records, last_row, offset, gap, mixed = 0, False, 0, 0, 0, 0, False
     try:
         with target.open("wb") as out:
             for number, cells in rows:
-                text = ",".join(cells)
+                if mixed and as_text:
+                    cells = as_text(number, cells)
+                try:
+                    text = ",".join(cells)
+                except TypeError:  # as most platforms write sheets, all cells are texts, and nobody has to look
+                    if as_text is None or mixed:
+                        raise
+                    mixed, cells = True, as_text(number, cells)
+                    text = ",".join(cells)
                 if not text.strip(", \t\u3000"):
                     continue
                 if len(cells) < width:
