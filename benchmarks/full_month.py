@@ -148,6 +148,11 @@ class Bench:
                     used[f"{peer.name}_one"] = self._peer(peer, folder, later)
                     if compare:
                         _agree(on_top, answers, f"{peer.label} with the file on top")
+            with self.place("only", month) as home:
+                self.say(f"{turn}: pipeline, only the tables the others make")
+                used["only"] = measure([sys.executable, "-m", "benchmarks.only_answers", str(home), self.as_of.isoformat()])
+                if compare:
+                    _agree(plain, published(home), "pipeline that makes no other table")
             with self.place("home", month) as home:
                 self.say(f"{turn}: pipeline, a file of {self.extra.orders:,} orders, their other files, nothing new")
                 used["full"] = self.pipeline(home, self.as_of)
@@ -155,6 +160,8 @@ class Bench:
                     _agree(plain, published(home), "pipeline")
                     _agree(kept, published(home), "pipeline")
                     self._check_rows(kept.with_suffix(".raw.duckdb"), home)
+                self.say(f"{turn}: every table of the run in bare DuckDB")
+                used["every"] = self._every(home, compare=compare)
                 used["parse_one"] = self._parse(more)
                 used["one_file"] = self._add(home, more, 1, self.extra.orders)
                 if compare:
@@ -165,6 +172,17 @@ class Bench:
 
     def _peer(self, peer: Peer, folder: Path, as_of: datetime) -> Used:
         return measure(peer.command(folder / "landing", folder / "out", as_of))
+
+    def _every(self, home: Path, *, compare: bool) -> Used:
+        """Every table in bare DuckDB; with `compare`, all held against those of the home, in a process that is not timed."""
+        with self.place("every") as folder:
+            target = folder / "every.duckdb"
+            command = [sys.executable, "-m", "benchmarks.every_table", str(self.month.landing), str(target)]
+            command += [self.as_of.isoformat(), str(home)]
+            used = measure(command)
+            if compare:
+                measure([*command, "--compare"])
+        return used
 
     def _parse(self, landing: Path) -> Used:
         return measure([sys.executable, "-m", "benchmarks.parse", str(landing)])

@@ -11,10 +11,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from benchmarks import data, floor, report
+from benchmarks import data, every_table, floor, only_answers, report
 from benchmarks.compare import QUESTIONS, differences
 from benchmarks.peers import PEERS, Peer
 from benchmarks.process import Used
+from orders_pipeline import pipeline
+from orders_pipeline.kernel.home import Home
 
 ROOT = Path(__file__).parents[2]
 ORDERS = 400
@@ -73,6 +75,38 @@ def _change_a_cent(table: Path) -> None:
     changed.rename(table)
 
 
+@pytest.fixture(scope="module")
+def whole(month: data.Files, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home(tmp_path_factory.mktemp("whole"))
+    data.place(month.landing, home.landing)
+    pipeline.run(home, datetime.fromisoformat(month.as_of))
+    return home
+
+
+def test_the_bare_script_makes_every_table_of_a_run_and_a_changed_row_is_noticed(
+    month: data.Files, whole: Home, tmp_path: Path
+) -> None:
+    target = tmp_path / "every.duckdb"
+    every_table.build(month.landing, target, datetime.fromisoformat(month.as_of), whole)
+    assert every_table.differences(target, whole) == []
+    with duckdb.connect(str(target)) as connection:
+        connection.execute("DELETE FROM orders.orders WHERE order_guid = (SELECT min(order_guid) FROM orders.orders)")
+    assert [line.split(":")[0] for line in every_table.differences(target, whole)] == ["orders.orders"]
+
+
+def test_the_tables_of_the_others_alone_are_those_of_the_whole_run(
+    month: data.Files, whole: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home(tmp_path / "home")
+    data.place(month.landing, home.landing)
+    monkeypatch.setattr("sys.argv", ["only_answers", str(home.root), month.as_of])
+    assert only_answers.main() == 0
+    assert differences(whole.published_database, home.published_database) == []
+    with duckdb.connect(str(home.published_database), read_only=True) as connection:
+        there = connection.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables()").fetchall()
+    assert {name for (name,) in there if not name.startswith(("quality.", "ops."))} == only_answers.TABLES
+
+
 def test_every_question_is_about_something(answers: Path) -> None:
     with duckdb.connect(str(answers), read_only=True) as connection:
         for claim, question in QUESTIONS.items():
@@ -93,10 +127,12 @@ def test_the_page_says_what_was_measured_and_what_was_missed(tmp_path: Path) -> 
     assert "left out: dbt-duckdb, not installed" in page
     met = {t["what"]: (t["met"], t["met_cpu"]) for t in json.loads((tmp_path / "benchmarks.json").read_text(encoding="utf-8"))["targets"]}
     assert met == {
+        "full / every": (False, True),
         "full / floor": (False, True),
         "full / tables": (False, True),
         "full / pandas": (False, False),
         "full / polars": (False, False),
+        **{f"only / {name}": (True, True) for name in ("floor", "tables", "pandas", "polars")},
         "one_file / full": (True, True),
         "one_file / pandas_one": (True, True),
         "one_file / polars_one": (True, True),
