@@ -32,6 +32,7 @@ from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import sqlglot
 from sqlglot import exp
@@ -343,22 +344,45 @@ def scoped(
     lists the touched keys; `kept` the tables that hold just an input's rows of these keys, where there are such. Look-ups, CTEs
     and inputs without the key column are read as they are. A row whose key is null is in no scope.
     """
+    touched = exp.select("key").from_(touched_table(model.refresh), dialect="duckdb")
+    return _narrowed(expression, model, columns_of, exp.column(model.key).isin(query=touched), kept or {})
+
+
+def part_of(
+    expression: exp.Expression, model: Model, columns_of: Callable[[str], Collection[str]], part: int, parts: int
+) -> exp.Expression:
+    """A copy that reads, of every input holding the model's key column, only the rows of one of so many ranges of keys: together
+    the parts give what the whole gives. Rows without a key are in the first."""
+    bounds = [f"{UUID(int=min(n * 2**128 // parts, 2**128 - 1))}" for n in (part, part + 1)]
+    column, low, high = exp.column(model.key), *(exp.cast(exp.Literal.string(b), "UUID") for b in bounds)
+    inside = [exp.GTE(this=column.copy(), expression=low)] if part else []
+    inside += [exp.LT(this=column.copy(), expression=high)] if part < parts - 1 else []
+    condition = exp.and_(*inside) if inside else exp.true()
+    if not part:
+        condition = exp.or_(condition, column.copy().is_(exp.null()))
+    return _narrowed(expression, model, columns_of, condition, {})
+
+
+def _narrowed(
+    expression: exp.Expression,
+    model: Model,
+    columns_of: Callable[[str], Collection[str]],
+    condition: exp.Expression,
+    kept: Mapping[str, str],
+) -> exp.Expression:
     if model.refresh == WHOLE:
         raise ModelError(f"{model.name} is refreshed whole: it cannot be scoped")
-    touched = exp.select("key").from_(touched_table(model.refresh), dialect="duckdb")
-
     narrowed = expression.copy()
     for table in list(narrowed.find_all(exp.Table)):
         name = f"{table.db}.{table.name}"
         if not table.db or name in model.lookups or model.key not in columns_of(name):
             continue
-        if kept and name in kept:
+        if name in kept:
             near = exp.table_(kept[name], alias=table.alias_or_name)
             near.set("joins", table.args.get("joins"))
             table.replace(near)
             continue
-        condition = exp.column(model.key).isin(query=touched.copy())
-        rows = exp.select("*").from_(exp.table_(table.name, db=table.db)).where(condition)
+        rows = exp.select("*").from_(exp.table_(table.name, db=table.db)).where(condition.copy())
         inner = rows.subquery(table.alias_or_name)
         inner.set("joins", table.args.get("joins"))  # of a bracketed join
         table.replace(inner)

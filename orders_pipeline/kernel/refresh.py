@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -17,17 +18,28 @@ from functools import cached_property
 import duckdb
 
 from orders_pipeline.kernel import models as sql
+from orders_pipeline.kernel.faults import Permanent
 from orders_pipeline.kernel.models import WHOLE, Model
 from orders_pipeline.kernel.settings import Settings
-from orders_pipeline.kernel.statements import shows_the_clock, statement, touched_name, touching
+from orders_pipeline.kernel.statements import parts, shows_the_clock, statement, touched_name, touching
 from orders_pipeline.kernel.through import mark_of, select_made, select_of
-from orders_pipeline.kernel.warehouse import columns_of, every_column, sizes, tables_there, transaction, views_there
+from orders_pipeline.kernel.warehouse import (
+    MEMORY_VARIABLE,
+    columns_of,
+    every_column,
+    sizes,
+    tables_there,
+    transaction,
+    views_there,
+)
 
 #: When more than this share of a kind's keys is touched, replacing them one by one costs more than building anew.
 WHOLE_SHARE = 0.2
 #: The rows a refresh by keys has made of a table of so many are kept for the models that read them next, where they are no more
 #: than so many: finding them again would mean looking through the table once for each of these models.
 KEPT_FROM, KEPT_MOST = 1_000_000, 500_000
+#: In how many ranges of keys a table is made that does not fit into the memory at once; what is tried next.
+PARTS = (16, 128)
 
 STATE = """
 CREATE SCHEMA IF NOT EXISTS kernel;
@@ -190,7 +202,7 @@ class Refresher:
         text = statement(model, self.as_of, self.settings.thresholds)
         if model.through is None or model.refresh != WHOLE:
             if is_stale or model.is_view:
-                return self.replace(model, select_of(self.connection, model, text))
+                return self._build(model, text)
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ANEW} AS {text}")
             return self._current(model) if self._is_same(model) else self.replace(model, f"SELECT * FROM {_ANEW}")
         rows = self.connection.sql(text).to_arrow_table()
@@ -204,6 +216,28 @@ class Refresher:
         with transaction(self.connection):
             self.connection.execute("INSERT INTO kernel.given VALUES (?, ?)", given)
         return done
+
+    def _build(self, model: Model, text: str) -> Refreshed:
+        """Make a table anew from its own SELECT: at once, or, where that takes more memory than there is, range of keys by range
+        of keys. Raises Permanent when it does not fit either way."""
+        try:
+            return self.replace(model, select_of(self.connection, model, text))
+        except duckdb.OutOfMemoryException as error:
+            if model.refresh == WHOLE:
+                raise _too_large(model) from error
+        for number in PARTS:
+            with suppress(duckdb.OutOfMemoryException):
+                return self._build_in_parts(model, number)
+        raise _too_large(model)
+
+    def _build_in_parts(self, model: Model, number: int) -> Refreshed:
+        begin = f"CREATE OR REPLACE TABLE {model.name} AS"
+        with transaction(self.connection):
+            for text in parts(model, self.as_of, self.settings.thresholds, self.columns, number):
+                self.connection.execute(f"{begin} {select_of(self.connection, model, text)}")
+                begin = f"INSERT INTO {model.name} BY NAME"
+            self._advance(model, rebuilt=True)
+        return self._made_anew(model)
 
     def _is_same(self, model: Model) -> bool:
         """Whether the rows made anew are those of the table, in any order."""
@@ -225,6 +259,9 @@ class Refresher:
                 self.connection.execute(f"DROP {other} IF EXISTS {model.name}")
             self.connection.execute(f"CREATE OR REPLACE {kind} {model.name} AS {text}")
             self._advance(model, rebuilt=True)
+        return self._made_anew(model)
+
+    def _made_anew(self, model: Model) -> Refreshed:
         self._kept.pop(model.name, None)
         self._columns.pop(model.name, None)
         self._rows.pop(model.name, None)
@@ -379,6 +416,13 @@ class Refresher:
 
     def _one(self, statement: str, values: list | None = None) -> int:
         return self.connection.execute(statement, values or []).fetchall()[0][0]
+
+
+def _too_large(model: Model) -> Permanent:
+    return Permanent(
+        f"{model.name}: making it takes more memory than the pipeline may use",
+        remedy=f"give it more by {MEMORY_VARIABLE} (for example 8GB), and close what else uses the machine's",
+    )
 
 
 def next_batch(connection: duckdb.DuckDBPyConnection) -> int:

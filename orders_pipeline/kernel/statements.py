@@ -6,14 +6,14 @@ differs: texts are kept with a mark in its place. A worker's forks inherit what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 
 from sqlglot import exp
 
-from orders_pipeline.kernel.models import WHOLE, Model, bind, parse, render, scoped, tables_read
+from orders_pipeline.kernel.models import WHOLE, Model, bind, parse, part_of, render, scoped, tables_read
 
 #: Stands for the clock in the texts that are kept; no clock of ours shows it.
 _ANY_TIME = datetime(1987, 6, 5, 4, 3, 2, 198765, UTC)
@@ -48,6 +48,13 @@ def statement(
 
     nearer = frozenset((name, table) for name, table in (kept or {}).items() if name in narrowed)
     return _at(as_of, (within.refresh, within.key, narrowed, nearer, sql, _values(thresholds)), make, of)
+
+
+def parts(model: Model, as_of: datetime, thresholds: Thresholds, columns: Columns, number: int) -> Iterator[str]:
+    """The texts that make a model's rows range of keys by range of keys, in so many parts."""
+    tree = bind(model, as_of, thresholds, {})
+    for part in range(number):
+        yield render(part_of(tree, model, columns, part, number))
 
 
 def touching(model: Model, as_of: datetime, thresholds: Thresholds) -> tuple[str, tuple[str, ...]]:
