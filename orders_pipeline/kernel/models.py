@@ -12,7 +12,7 @@ The header is the comment lines above the SELECT, in any order:
     -- pace: later                         (optional) not made in the run that takes a file in but minutes after, with
                                             all that reads it
     -- through: module.function             (optional, with `-- returns: column TYPE, ...`) a function that makes the
-                                            table of the SELECT's rows, see through.py
+                                            table of the SELECT's rows, all at once or `by <column>`, see through.py
     -- Any other line describes the table.
 
 Models name tables with their schema (`raw.orders`); a bare name is a CTE. Three pseudo functions stand for what is
@@ -46,7 +46,7 @@ LATER = "later"
 VIEW = "view"
 _HEADER_KEYS = ("grain", "refresh", "touches", "lookup", "changes at", "pace", "through", "returns")
 _BY = re.compile(r"^(\w+) by (\w+)$")
-_FUNCTION = re.compile(r"^\w+(\.\w+)+$")
+_FUNCTION = re.compile(r"^(\w+(?:\.\w+)+)(?: by (\w+))?$")
 _COLUMN = re.compile(r"(\w+) (\w+(?: ?\([\d, ]+\))?(?:\[\])?)(?:,|$)")
 
 Value = Decimal | int | str | bool | date | datetime
@@ -86,6 +86,7 @@ class Model:
     clock: str | None
     later: bool = False
     through: str | None = None
+    through_by: str = ""
     returns: Mapping[str, str] = field(default_factory=dict, hash=False)
     function_sha: str = ""
     is_view: bool = False
@@ -174,12 +175,14 @@ def _through(header: Mapping[str, list[str]], room: Path) -> dict[str, Any]:
         return {}
     name, text = "".join(header["through"]), ", ".join(line.rstrip(", ") for line in header["returns"])
     returns = dict(_COLUMN.findall(text))
-    if not _FUNCTION.match(name) or not returns or _COLUMN.sub("", text).strip():
+    stated = _FUNCTION.match(name)
+    if stated is None or not returns or _COLUMN.sub("", text).strip():
         raise ModelError("a table made by a function needs `-- through: module.function` and `-- returns: column TYPE, ...`")
-    module = room.joinpath(*name.split(".")[:-1]).with_suffix(".py")
+    function, by = stated.groups(default="")
+    module = room.joinpath(*function.split(".")[:-1]).with_suffix(".py")
     if not module.exists():
         raise ModelError(f"`-- through: {name}`: there is no {module.name} in the room")
-    return {"through": name, "returns": returns, "function_sha": _room_sha(room)}
+    return {"through": function, "through_by": by, "returns": returns, "function_sha": _room_sha(room)}
 
 
 def _room_sha(room: Path) -> str:

@@ -22,7 +22,7 @@ from orders_pipeline.kernel.faults import Permanent
 from orders_pipeline.kernel.models import WHOLE, Model
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.statements import parts, shows_the_clock, statement, touched_name, touching
-from orders_pipeline.kernel.through import mark_of, select_made, select_of
+from orders_pipeline.kernel.through import give, select_made, select_of
 from orders_pipeline.kernel.warehouse import (
     MEMORY_VARIABLE,
     columns_of,
@@ -205,14 +205,13 @@ class Refresher:
                 return self._build(model, text)
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ANEW} AS {text}")
             return self._current(model) if self._is_same(model) else self.replace(model, f"SELECT * FROM {_ANEW}")
-        rows = self.connection.sql(text).to_arrow_table()
-        given = [model.name, mark_of(self.connection, rows)]
+        given = [model.name, give(self.connection, text)]
         same = "SELECT count(*) FROM kernel.given WHERE consumer = ? AND mark = ?"
         if not is_stale and self._one(same, given):
             return self._current(model)
         with transaction(self.connection):
             self.connection.execute("DELETE FROM kernel.given WHERE consumer = ?", given[:1])
-        done = self.replace(model, select_made(self.connection, model, rows))
+        done = self.replace(model, select_made(self.connection, model))
         with transaction(self.connection):
             self.connection.execute("INSERT INTO kernel.given VALUES (?, ?)", given)
         return done

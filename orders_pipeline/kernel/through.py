@@ -1,6 +1,7 @@
 """Tables that SQL alone cannot make: the model's SELECT gives the rows, a plain function of its room turns them into the table's.
 
     -- through: solver.allocate                        function `allocate` of `<room>/solver.py`
+    -- through: tagging.judge by tag          the same, for the rows of one tag after the other (see below)
     -- returns: order_guid UUID, quantity DECIMAL(18, 3)     the table's columns, in DuckDB's types
 
 The function takes a `pyarrow.Table` and returns one with the columns named (any order); it sees nothing else, so that what it
@@ -8,6 +9,9 @@ needs of the clock or the thresholds stands in the SELECT. Guids come as dashed 
 (scope, order, checks, both engines) is that of any other model. Of a table refreshed by key the function gets the rows of
 the touched keys only, and must treat each key by itself. Of a table made whole it is not asked again while its rows are the
 same: a long calculation does not run because of an event it has nothing to do with.
+
+The rows a function gets lie in memory, beside what it makes of them. Where there may be millions of them, `by` names a column
+whose values it can take one at a time; it must give the same for all rows at once, as another engine hands them over.
 """
 
 from __future__ import annotations
@@ -34,23 +38,34 @@ def select_of(connection: duckdb.DuckDBPyConnection, model: Model, statement: st
     """
     if model.through is None:
         return statement
-    return select_made(connection, model, connection.sql(statement).to_arrow_table())
+    give(connection, statement)
+    return select_made(connection, model)
 
 
-def select_made(connection: duckdb.DuckDBPyConnection, model: Model, rows: pa.Table) -> str:
-    """The same for rows that have been read already."""
-    connection.register(_RESULT, apply(model, rows))
+def give(connection: duckdb.DuckDBPyConnection, statement: str) -> str:
+    """Put the rows of a statement where `select_made` finds them; what is returned changes with any row, not with their order."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {_GIVEN} AS {statement}")
+    count, total = connection.execute(f"SELECT count(*), sum(hash(given)) FROM {_GIVEN} AS given").fetchall()[0]
+    return f"{count}:{total}"
+
+
+def select_made(connection: duckdb.DuckDBPyConnection, model: Model) -> str:
+    """The same for the rows that were given last."""
+    connection.register(_RESULT, _made(connection, model))
+    connection.execute(f"DROP TABLE {_GIVEN}")
     return typed(model, _RESULT)
 
 
-def mark_of(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> str:
-    """Changes with any row, not with their order."""
-    connection.register(_GIVEN, rows)
-    try:
-        count, total = connection.execute(f"SELECT count(*), sum(hash(given)) FROM {_GIVEN} AS given").fetchall()[0]
-    finally:
-        connection.unregister(_GIVEN)
-    return f"{count}:{total}"
+def _made(connection: duckdb.DuckDBPyConnection, model: Model) -> pa.Table:
+    if not model.through_by:
+        return apply(model, connection.table(_GIVEN).to_arrow_table())
+    import pyarrow as pa
+
+    by = quote(model.through_by)
+    values = connection.execute(f"SELECT DISTINCT {by} FROM {_GIVEN} ORDER BY 1").fetchall()
+    rows = f"SELECT * FROM {_GIVEN} WHERE {by} IS NOT DISTINCT FROM ?"
+    # Without rows the function is asked once, for the columns.
+    return pa.concat_tables(apply(model, connection.execute(rows, value).to_arrow_table()) for value in values or [(None,)])
 
 
 def apply(model: Model, rows: pa.Table) -> pa.Table:

@@ -80,5 +80,5 @@ def test_what_fits_in_no_way_is_told_and_leaves_the_table_as_it_was(tmp_path: Pa
 
 def test_a_table_that_is_made_whole_has_no_parts(tmp_path: Path) -> None:
     _, model, refresher = made(tmp_path, 1, WHOLE)
-    with pytest.raises(Permanent, match="room.sums"):
+    with pytest.raises(Permanent, match=r"room\.sums"):
         refresher.refresh(model)

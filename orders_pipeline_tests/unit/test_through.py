@@ -24,6 +24,7 @@ SQL = """-- grain: thing_guid
 -- The sum of each thing's parts.
 SELECT p.thing_guid, p.amount FROM raw.parts AS p
 """
+WHOLE_SQL = SQL.replace("-- refresh: thing by thing_guid\n", "-- refresh: whole\n-- changes at: always\n")
 
 
 def a_model(tmp_path: Path, sql: str = SQL, code: str = "def total(rows): ...") -> Model:
@@ -64,6 +65,7 @@ def test_the_header_gives_function_and_columns(tmp_path: Path) -> None:
         ("-- returns: parts BIGINT\n-- ", "-- ", None),
         ("sums.total", "other.total", "no other.py"),
         ("parts BIGINT", "parts", "needs `-- through"),
+        ("sums.total", "sums.total by", "needs `-- through"),
     ],
 )
 def test_a_header_that_says_half_is_refused(tmp_path: Path, old: str, new: str, says: str | None) -> None:
@@ -93,6 +95,26 @@ def test_rows_of_touched_keys_are_replaced_and_typed(tmp_path: Path, monkeypatch
         assert connection.execute("SELECT thing_guid::VARCHAR, total, parts FROM room.totals").fetchall() == [(one, Decimal("3.10"), 2)]
 
 
+def test_a_function_can_be_given_the_rows_of_one_value_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(through, "_function", lambda model: lambda rows: asked.append(rows.column("thing_guid").to_pylist()) or total(rows))
+    model = a_model(tmp_path, WHOLE_SQL.replace("sums.total", "sums.total by thing_guid"))
+    one, two = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA raw; CREATE TABLE raw.parts (thing_guid UUID, amount DECIMAL(18, 2))")
+
+        def look(hour: int) -> list[tuple]:
+            refresher = Refresher(connection, [model], datetime(2026, 1, 1, hour, tzinfo=UTC), Settings({}))
+            refresher.plan()
+            refresher.refresh(model)
+            return connection.execute("SELECT CAST(thing_guid AS VARCHAR), total, parts FROM room.totals ORDER BY ALL").fetchall()
+
+        assert (look(0), asked) == ([], [[]])
+        connection.execute("INSERT INTO raw.parts VALUES ($1, 1.10), ($2, 5), ($1, 2), (NULL, 7)", [one, two])
+        assert look(1) == [(one, Decimal("3.10"), 2), (two, Decimal("5.00"), 1), (None, Decimal("7.00"), 1)]
+        assert asked[1:] == [[one, one], [two], [None]]
+
+
 def test_changed_code_is_a_changed_table(tmp_path: Path) -> None:
     assert a_model(tmp_path).function_sha != a_model(tmp_path, code="def total(rows): return rows").function_sha
 
@@ -101,9 +123,6 @@ def test_a_function_that_returns_other_columns_is_named(tmp_path: Path, monkeypa
     monkeypatch.setattr(through, "_function", lambda model: lambda rows: rows)
     with pytest.raises(ModelError, match=r"room\.totals: sums\.total returned"):
         through.apply(a_model(tmp_path), pa.table({"thing_guid": ["a"]}))
-
-
-WHOLE_SQL = SQL.replace("-- refresh: thing by thing_guid\n", "-- refresh: whole\n-- changes at: always\n")
 
 
 def test_a_function_is_not_asked_again_about_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
