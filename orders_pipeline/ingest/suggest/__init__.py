@@ -1,7 +1,7 @@
 """`channel suggest`: a source description for a file nobody has described, with the evidence for every line of it.
 
 `profile` measures the cells, `names` knows the words (`tokens` cuts them), `relations` finds sums and orders of time,
-`propose` weighs all of it, `rules` and `words` make the source's rules of it, `write` the YAML.
+`propose` weighs all of it for each of the `kinds` of file, `rules` and `words` make the source's rules of it, `write` the YAML.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from orders_pipeline.dictionary.model import load_dictionary
 from orders_pipeline.ingest.landing import as_member
 from orders_pipeline.ingest.read import Table, header_candidates, open_table
 from orders_pipeline.ingest.recognise import recognise
+from orders_pipeline.ingest.suggest.kinds import Reading
 from orders_pipeline.ingest.suggest.names import Names
 from orders_pipeline.ingest.suggest.profile import Profile, find_header, take_profile
-from orders_pipeline.ingest.suggest.propose import Reading, readings
+from orders_pipeline.ingest.suggest.propose import readings
 from orders_pipeline.ingest.suggest.relations import Relations, constant_within, find_relations
 from orders_pipeline.ingest.suggest.rules import Rules, make_rules
 from orders_pipeline.kernel.faults import BadInput, Usage

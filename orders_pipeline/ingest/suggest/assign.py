@@ -16,14 +16,14 @@ STAND_IN = ("sku", "buyer_phone", "province")
 #: Fields one column may feed together; they do not compete for it.
 TOGETHER = ({"status", "line_status", "raw_status"}, {"status_code", "raw_status"}, {"sku", "product_title"},
     {"sub_order_id", "line_no"}, {"payment_id", "platform_txn_id"}, {"address", "province", "city", "district"},
-    {"amount", "amount:credit", "amount:debit"}, {"list_price", "unit_price"})  # fmt: skip
+    {"amount", "amount:credit", "amount:debit"}, {"list_price", "unit_price"}, {"payable_amount", "paid_amount"})  # fmt: skip
 #: Fields whose columns say much the same: the surest is taken, and the others hardly make it less sure.
 EITHER = frozenset(
     {"occurred_at", "warehouse_id", "buyer_account", "courier_code", "location", "description", "product_title", "status_code",
      "counted_at", "payment_id", "shop_id", "buyer_name", "on_hand_qty", "category", "refunded_at", "approved_at",
-     "channel_order_id"}
+     "channel_order_id", "currency", "return_id", "received_at", "promised_delivery_at"}
 )  # fmt: skip
-_HARDLY = 0.3
+_HARDLY, _AT_MOST = 0.3, 3.0
 _ROUNDS = 25
 
 
@@ -45,11 +45,15 @@ def dealt_shares(
     for _ in range(_ROUNDS):
         wanted = {e: edges[e] / (1 + sum(edges[r] * free[r] for r in rivals[e])) for e in edges}
         # Half of the old message stays: two columns after the same field would else take turns forever.
-        free = {
-            e: 0.5 * free[e] + 0.5 / (absent[e[1]] + (_HARDLY if e[1] in EITHER else 1.0) * sum(wanted[o] for o in others[e]))
-            for e in edges
-        }
+        free = {e: 0.5 * free[e] + 0.5 / (absent[e[1]] + _rivals(e[1], [wanted[o] for o in others[e]])) for e in edges}
     return {e: (odds := wanted[e] * free[e]) / (1 + odds) for e in edges}
+
+
+def _rivals(name: str, wanted: Sequence[float]) -> float:
+    if name not in EITHER:
+        return sum(wanted)
+    # Two times or currencies say the same; of two numbers one is another thing's.
+    return _HARDLY * sum(wanted if name.endswith("_id") else (min(w, _AT_MOST) for w in wanted))
 
 
 def assign(gain: Sequence[Sequence[float]]) -> list[int | None]:

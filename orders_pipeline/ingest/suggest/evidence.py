@@ -61,6 +61,10 @@ def _bar(column: Column) -> float:
     return min(0.9, 1 - 1.01 / column.count) if column.count >= 4 else 0.99
 
 
+#: What a buyer pays is written without a sign; columns of such amounts below zero are what the seller is charged.
+_NEVER_NEGATIVE = frozenset({"freight_amount", "payable_amount", "paid_amount", "unit_price", "list_amount", "list_price"})
+
+
 def _number(profile: Profile, column: Column, field: Field) -> Reasoned:
     if numeric_share(column, profile) < _bar(column) or column.share("iso") > 0.5 or column.share("percent") > 0.5:
         return IMPOSSIBLE, "the cells are no numbers"
@@ -70,6 +74,8 @@ def _number(profile: Profile, column: Column, field: Field) -> Reasoned:
     if field.type in ("money", "price"):
         if column.share("money_sign") > 0.5:
             return 1.0, "amounts with a currency sign"
+        if field.name in _NEVER_NEGATIVE and column.share("negative") > 0.5:
+            return -3.0, "amounts taken off"
         return (0.6, "amounts with decimals") if not whole else (-0.3, "whole numbers")
     if field.type in ("quantity", "integer"):
         return (0.7, "whole numbers") if whole else (-1.5, "numbers with decimals")
@@ -110,7 +116,13 @@ def _id(column: Column, slot: Slot) -> Reasoned:
     if field == "sku":
         if column.share("spaced") > 0.5 or column.share("cjk") > 0.8 or column.length > 40:
             return -2.5, "texts, not codes"
+        if column.share("integer") >= 0.98 and column.length < 3:
+            return -2.5, "small numbers, not codes"
+        if column.share("letters") > 0.9 and column.length > 4:
+            return -1.0, "words, not codes"
         return 0.3, "short codes"
+    if field == "buyer_ref" and (column.share("letters") > 0.5 or column.share("cjk") > 0.3):
+        return -2.0, "names, not keys"
     if field in _NAMED_IDS:
         return 0.0, "names or codes"
     if column.share("cjk") > 0.3:
@@ -159,7 +171,9 @@ def _text(names: Names, column: Column, slot: Slot, field: Field) -> Reasoned:
         short = column.length < 6 and column.share("masked") < 0.5
         return (-3.0, "too short for addresses") if short or column.share("email") > 0.5 else (0.3, "long texts")
     if name == "buyer_name":
-        return (-3.0, "too long for names") if column.length > 40 or column.share("email") > 0.5 else (0.1, "short texts")
+        if column.length > 40 or column.share("email") > 0.5:
+            return -3.0, "too long for names"
+        return (0.6, "names") if column.share("letters") > 0.9 else (0.1, "short texts")
     if name in ("product_title", "title"):
         return (
             (-2.0, "too short for titles") if column.length < 3 or (column.distinct < 2 and column.count > 20) else (0.2, "texts")

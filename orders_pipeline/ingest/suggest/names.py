@@ -82,6 +82,7 @@ class Names:
         self._by_words = {}
         for phrase in (p for phrases in said.values() for p in _by_vote(phrases)):
             self._by_words.setdefault(phrase.tokens, []).append(phrase)
+        self._touched = {words: self.wording.touches(words, near=False) for words in self._by_words}
         self._cache: dict[str, Mapping[Slot, Named]] = {}
         self._words: dict[Slot, Mapping[str, str]] = {}
 
@@ -107,7 +108,10 @@ class Names:
         tokens = self.wording.tokens(name)
         says = self._says(tokens)
         best: dict[Slot, Named] = {}
+        speaks = self.wording.touches(tokens)
         for words, phrases in self._by_words.items():
+            if speaks.isdisjoint(self._touched[words]):
+                continue  # no word of the one is like a word of the other
             alike = self.wording.similarity(tokens, words)
             if alike <= 0.25:
                 continue
@@ -129,6 +133,11 @@ class Names:
             ),
             default=0.0,
         )
+
+    def beside(self, name: str, entities: Collection[str]) -> float:
+        """0 … 1: how well the name fits what files of these entities carry beside their fields."""
+        found = self.scores(name) if name.strip() else {}
+        return max((found[slot].score for e in entities if (slot := ("", f"in_{e}")) in found), default=0.0)
 
     def _says(self, tokens: tuple[Token, ...]) -> float:
         """0.7 … 1: `Name` or `Id` alone may be anything, whichever source once used it."""

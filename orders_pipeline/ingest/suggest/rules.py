@@ -9,10 +9,10 @@ from typing import Any
 
 from orders_pipeline.dictionary.model import REPEAT_NUMBER, canonical_value, operands, spelled_out
 from orders_pipeline.ingest.suggest import words
+from orders_pipeline.ingest.suggest.kinds import Reading
 from orders_pipeline.ingest.suggest.names import Names
 from orders_pipeline.ingest.suggest.odds import concepts_of
 from orders_pipeline.ingest.suggest.profile import Column, Profile
-from orders_pipeline.ingest.suggest.propose import Reading
 from orders_pipeline.ingest.suggest.relations import Relations
 from orders_pipeline.ingest.suggest.settlement import kind_of
 

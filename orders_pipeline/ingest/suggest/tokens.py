@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 _UNITS = re.compile(
     r"[(\[【]\s*(?:[+\-±]?\s*(?:元|圆|rmb|[a-z]{2}\$|[¥￥$€£%]|"
-    r"cny|usd|eur|gbp|jpy|krw|sgd|myr|thb|php|idr|vnd|twd|hkd|aud|cad|brl|mxn|inr)|件|个|单|克|千克|kg|g|cm|utc|gmt|天|小时|必填|选填|optional)\s*[)\]】]",
+    r"cny|usd|eur|gbp|jpy|krw|sgd|myr|thb|php|idr|vnd|twd|hkd|aud|cad|brl|mxn|inr)|件|个|单|克|千克|kg|g|cm|utc|gmt|天|小时|必填|选填|optional|"
+    r"(?:inc|incl|including|ex|excl|excluding)\.?\s*(?:tax|vat|gst)|税込|税抜|含税|不含税|未税|-\s*[a-z ]+)\s*[)\]】]",
     re.IGNORECASE,
 )
 _PARTICLES = frozenset(
@@ -23,6 +24,9 @@ _PARTICLES = frozenset(
 _CJK = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 #: What leaving something unread costs against one more word: the fewest, longest words win.
 _UNKNOWN_CJK, _UNKNOWN_WORD = 1.6, 2.2
+#: A word within a word: what it costs, how long it is at least, and the short ones that may end it.
+_GLUED, _PIECE_MIN = 1.1, 4
+_GLUED_SHORT = frozenset({"id", "no", "nr", "qty", "sku"})
 
 
 class Token(NamedTuple):
@@ -108,6 +112,26 @@ class Wording:
         known = _singular(word) in self._words
         cost = 1.0 if known else 0.1 if word in _PARTICLES else _UNKNOWN_WORD
         yield (best[end][0] + cost, end, word, known)
+        if not known:
+            yield from ((best[i + cut][0] + _GLUED, i + cut, word[:cut], True) for cut in self._cuts(word))
+
+    @lru_cache(maxsize=20_000)  # noqa: B019
+    def _cuts(self, word: str) -> tuple[int, ...]:
+        """Where an unknown word falls into known ones written together: `trackingno`, `Bestelldatum`, `reference1`."""
+
+        def rest_known(rest: str) -> bool:
+            return (
+                rest in _GLUED_SHORT
+                or rest.isdigit()
+                or (len(rest) >= _PIECE_MIN and (_singular(rest) in self._words or bool(self._cuts(rest))))
+            )
+
+        return tuple(k for k in range(_PIECE_MIN, len(word)) if word[:k] in self._words and rest_known(word[k:]))
+
+    def touches(self, tokens: Sequence[Token], near: bool = True) -> frozenset[str]:
+        """The concepts words stand for, with those `near` them; `?` for all words nobody knows: they are compared as text."""
+        said = {c for t in tokens for c in t.concepts or ("?",)}
+        return frozenset(said | {c for pair in self.near if near and pair & said for c in pair})
 
     @lru_cache(maxsize=20_000)  # noqa: B019
     def weight(self, token: Token) -> float:
