@@ -106,6 +106,7 @@ class Session:
         """The models by name, once it is written down which of them are to be built whole."""
         _ = self.taker
         self._refresher.plan(self.full)
+        self._refresher.reads_clocks = not self._leaves_later
         return {m.name: m for m in self._refresher.models if not (m.later and self._leaves_later)}
 
     @cached_property
@@ -168,9 +169,9 @@ class Session:
     def _changes(self, names: Collection[str] | None) -> dict[str, Refreshed]:
         if names is None:
             return self._publisher.changes
-        # A refresher of these tables alone: the others may not exist yet.
-        some = Refresher(self.connection, self._some(names), self.as_of, self.settings)
-        return Publisher(self.connection, self.home, some, self.run_id).changes
+        # Of these tables alone: the others may not exist yet.
+        some = Publisher(self.connection, self.home, self._refresher, self.run_id, self._some(names))
+        return some.changes_so_far()
 
     def _contradicted(
         self, left: Iterable[Check], changed: Mapping[str, Refreshed], names: Collection[str] | None

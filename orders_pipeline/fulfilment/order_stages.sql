@@ -2,6 +2,7 @@
 -- refresh: clock by order_guid
 -- lookup: ref.stages, ref.calendar, ref.calendar_deadlines
 -- changes at: next_change_at
+-- ages at: next_reading_at
 -- Every stage an order went through, who owed the next step, and the clock that ran meanwhile: due, elapsed and outcome, in working time of
 -- the calendar as it was when the clock started. Pauses (holds, reviews) count for nothing, outside working hours too. A promise made to the
 -- buyer comes before the limit and is not paused.
@@ -195,12 +196,25 @@ SELECT
     j.calendar,
     j.calendar_version,
     j.timezone,
-    -- A clock that runs has another reading at every look.
+    -- A pause moves the deadline for as long as it lasts; working time passes no faster than the clock on the wall.
     least(
-        CASE WHEN j.due_at IS NOT NULL AND NOT j.has_ended THEN add_seconds(greatest(as_of(), v.entered_at), 0.000001) END,
         CASE WHEN v.entered_at > as_of() THEN v.entered_at END,
-        CASE WHEN v.left_at > as_of() THEN v.left_at END
+        CASE WHEN v.left_at > as_of() THEN v.left_at END,
+        CASE WHEN j.end_at > as_of() THEN j.end_at END,
+        CASE
+            WHEN j.clock_status = 'paused' THEN add_seconds(as_of(), 0.000001)
+            WHEN j.clock_status = 'running' AND j.promise_at IS NULL
+                THEN least(add_seconds(as_of(), j.risk_work - j.now_work), add_seconds(j.due_at, 0.000001))
+            WHEN j.clock_status = 'running'
+                THEN greatest(
+                    add_seconds(as_of(), 0.000001),
+                    add_seconds(j.entered_at, CAST(round(seconds_between(j.due_at, j.entered_at) * 4, 0) AS BIGINT) // 5)
+                )
+            WHEN j.clock_status = 'at_risk' THEN add_seconds(j.due_at, 0.000001)
+        END
     ) AS next_change_at,
+    -- A clock that runs has another reading at every look.
+    CASE WHEN j.due_at IS NOT NULL AND NOT j.has_ended THEN add_seconds(greatest(as_of(), v.entered_at), 0.000001) END AS next_reading_at,
     v.evidence,
     v.file_id,
     v.row_number

@@ -1,5 +1,6 @@
 -- grain: channel, warehouse_id, stage
 -- refresh: whole
+-- pace: later
 -- changes at: always
 -- Hours lost by stage: of the clocks that fell due in the last days, what was used beyond the limit (working time of the clock's calendar; past a
 -- promise, time on the wall), those still open until now. The trouble is where most hours are lost, not where most orders are late. The clocks of

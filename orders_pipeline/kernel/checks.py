@@ -20,7 +20,7 @@ from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.models import Model, parse, render
 from orders_pipeline.kernel.refresh import Refreshed, Refresher
 from orders_pipeline.kernel.statements import statement, tables_in
-from orders_pipeline.kernel.warehouse import records
+from orders_pipeline.kernel.warehouse import records, transaction
 
 SEVERITIES = ("error", "warn")
 SAMPLE_ROWS = 5
@@ -114,8 +114,9 @@ def run_checks(refresher: Refresher, checks: Iterable[Check], changed: Mapping[s
         for r in results
     ]
     if rows:
-        connection.executemany("INSERT INTO quality.check_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        _forget_old(refresher)
+        with transaction(connection):
+            connection.executemany("INSERT INTO quality.check_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            _forget_old(refresher)
     return results
 
 

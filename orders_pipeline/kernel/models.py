@@ -9,10 +9,13 @@ The header is the comment lines above the SELECT, in any order:
     -- lookup: orders.id_map, raw.products  (optional) inputs read whole even in a scoped refresh
     -- changes at: next_change_at           (optional) output column with the next instant at which the clock alone
                                             may change the row; null = never (`always` for a table made whole)
+    -- ages at: next_reading_at             (optional) the same for numbers nobody acts on at once (seconds gone by): brought
+                                            up to date only by the run that makes everything
     -- pace: later                         (optional) not made in the run that takes a file in but minutes after, with
                                             all that reads it
     -- through: module.function             (optional, with `-- returns: column TYPE, ...`) a function that makes the
-                                            table of the SELECT's rows, all at once or `by <column>`, see through.py
+                                            table of the SELECT's rows, all at once or `by <column>`, see through.py; `each
+                                            <column>`: asked again only for values of it whose rows are others
     -- Any other line describes the table.
 
 Models name tables with their schema (`raw.orders`); a bare name is a CTE. Three pseudo functions stand for what is
@@ -44,9 +47,9 @@ EXTERNAL_SCHEMAS = frozenset({"raw", "kernel", "ref"})
 WHOLE = "whole"
 LATER = "later"
 VIEW = "view"
-_HEADER_KEYS = ("grain", "refresh", "touches", "lookup", "changes at", "pace", "through", "returns")
+_HEADER_KEYS = ("grain", "refresh", "touches", "lookup", "changes at", "ages at", "pace", "through", "returns")
 _BY = re.compile(r"^(\w+) by (\w+)$")
-_FUNCTION = re.compile(r"^(\w+(?:\.\w+)+)(?: by (\w+))?$")
+_FUNCTION = re.compile(r"^(\w+(?:\.\w+)+)(?: by (\w+)| each (\w+))?$")
 _COLUMN = re.compile(r"(\w+) (\w+(?: ?\([\d, ]+\))?(?:\[\])?)(?:,|$)")
 
 Value = Decimal | int | str | bool | date | datetime
@@ -87,9 +90,11 @@ class Model:
     later: bool = False
     through: str | None = None
     through_by: str = ""
+    through_each: str = ""
     returns: Mapping[str, str] = field(default_factory=dict, hash=False)
     function_sha: str = ""
     is_view: bool = False
+    reading: str | None = None
 
 
 @lru_cache(maxsize=512)
@@ -135,6 +140,7 @@ def read_model(path: Path) -> Model:
             touch_sql=touch_path.read_text(encoding="utf-8") if touch_path.exists() else None,
             after=tables_read(expression),
             clock=header["changes at"][0] if header["changes at"] else None,
+            reading=header["ages at"][0] if header["ages at"] else None,
             later=header["pace"] == [LATER],
             is_view=is_view,
             **_through(header, path.parent),
@@ -162,9 +168,11 @@ def _read_header(sql: str) -> dict[str, list[str]]:
             raise ModelError(f"the header lacks {missing}")
     if header["refresh"] == [VIEW] and header["through"]:
         raise ModelError("what a function makes is kept as a table: `-- refresh: whole`")
-    for key in ("refresh", "changes at", "pace", "through"):
+    for key in ("refresh", "changes at", "ages at", "pace", "through"):
         if len(header[key]) > 1:
             raise ModelError(f"`-- {key}:` is stated {len(header[key])} times")
+    if header["ages at"] and not header["changes at"]:
+        raise ModelError("`-- ages at:` stands beside `-- changes at:`")
     if header["pace"] not in ([], [LATER]):
         raise ModelError(f"`-- pace: {header['pace'][0]}` is not `{LATER}`")
     return header
@@ -178,11 +186,19 @@ def _through(header: Mapping[str, list[str]], room: Path) -> dict[str, Any]:
     stated = _FUNCTION.match(name)
     if stated is None or not returns or _COLUMN.sub("", text).strip():
         raise ModelError("a table made by a function needs `-- through: module.function` and `-- returns: column TYPE, ...`")
-    function, by = stated.groups(default="")
+    function, by, each = stated.groups(default="")
+    if each and (each not in returns or header["refresh"] != [WHOLE]):
+        raise ModelError(f"`-- through: {name}` is for a table made whole that has the column {each}")
     module = room.joinpath(*function.split(".")[:-1]).with_suffix(".py")
     if not module.exists():
         raise ModelError(f"`-- through: {name}`: there is no {module.name} in the room")
-    return {"through": function, "through_by": by, "returns": returns, "function_sha": _room_sha(room)}
+    return {
+        "through": function,
+        "through_by": by,
+        "through_each": each,
+        "returns": returns,
+        "function_sha": _room_sha(room),
+    }
 
 
 def _room_sha(room: Path) -> str:

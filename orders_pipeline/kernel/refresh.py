@@ -21,8 +21,9 @@ from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.faults import Permanent
 from orders_pipeline.kernel.models import WHOLE, Model
 from orders_pipeline.kernel.settings import Settings
+from orders_pipeline.kernel.sqltext import quote
 from orders_pipeline.kernel.statements import parts, shows_the_clock, statement, touched_name, touching
-from orders_pipeline.kernel.through import give, select_made, select_of
+from orders_pipeline.kernel.through import give, give_only, marks_of, select_made, select_of
 from orders_pipeline.kernel.warehouse import (
     MEMORY_VARIABLE,
     columns_of,
@@ -47,12 +48,15 @@ CREATE TABLE IF NOT EXISTS kernel.touched (kind VARCHAR, key UUID, batch BIGINT)
 CREATE TABLE IF NOT EXISTS kernel.consumers (
     consumer VARCHAR, batch BIGINT, fingerprint VARCHAR, as_of TIMESTAMPTZ, rebuilt BIGINT);
 CREATE TABLE IF NOT EXISTS kernel.given (consumer VARCHAR, mark VARCHAR);
+CREATE TABLE IF NOT EXISTS kernel.given_keys (consumer VARCHAR, key VARCHAR, mark VARCHAR);
 CREATE SEQUENCE IF NOT EXISTS kernel.batches;
 """
 
 
 #: What a table refreshed whole looks like now, until it is known whether that is anything new.
 _ANEW = "made_anew"
+#: What a function is given now, by the column it goes by, and those for which that is something new.
+_MARKS, _OTHERS = "given_now", "given_others"
 #: Which thresholds a model uses, by its texts: finding out means parsing them.
 _used: dict[tuple[str, str | None], sql.UsedNames] = {}
 
@@ -88,6 +92,8 @@ class Refresher:
         self.models = list(ordered)
         self.as_of = as_of
         self.settings = settings
+        #: Whether this run brings numbers up to date that only say how long something has been going on (`ages at`).
+        self.reads_clocks = True
         with transaction(connection):
             connection.execute(STATE)
             for room in {m.room for m in self.models}:
@@ -140,15 +146,23 @@ class Refresher:
         self._known = None
 
     def _touch_by_clock(self, model: Model, last: datetime | None) -> None:
-        """Touch the rows whose verdict the clock alone has changed since the model was last refreshed."""
-        if model.clock is None or last is None or last >= self.as_of:
+        """Touch the rows that the clock alone has changed since the model was last refreshed: those whose verdict is another,
+        and, where this run reads clocks, those that show the time gone by."""
+        if model.clock is None or last is None:
             return
-        with transaction(self.connection):
-            self.connection.execute(
-                f"INSERT INTO kernel.touched SELECT DISTINCT ?, {model.key}, ? FROM {model.name} "
-                f"WHERE {model.clock} > ? AND {model.clock} <= ?",
-                [model.refresh, self._run_batch, last, self.as_of],
-            )
+        found, values = [], []
+        if last < self.as_of:
+            found.append(f"{model.clock} > ? AND {model.clock} <= ?")
+            values += [last, self.as_of]
+        if model.reading and self.reads_clocks:
+            found.append(f"{model.reading} <= ?")
+            values.append(self.as_of)
+        if found:
+            with transaction(self.connection):
+                self.connection.execute(
+                    f"INSERT INTO kernel.touched SELECT DISTINCT ?, {model.key}, ? FROM {model.name} WHERE {' OR '.join(found)}",
+                    [model.refresh, self._run_batch, *values],
+                )
 
     # ---- doing it
 
@@ -192,9 +206,15 @@ class Refresher:
         """Write down that the tables with nothing to do are up to date: together, for each commit waits for the disk."""
         passed, self._passed = self._passed, []
         if passed:
+            names = [model.name for model in passed]
             with transaction(self.connection):
-                for model in passed:
-                    self._advance(model)
+                self.connection.execute(
+                    "UPDATE kernel.consumers SET batch = ?, as_of = ? WHERE list_contains(?, consumer)",
+                    [self._run_batch, self.as_of, names],
+                )
+            for name in names:
+                _, fingerprint, _ = self._state()[name]
+                self._state()[name] = (self._run_batch, fingerprint, self.as_of)
 
     def _whole(self, model: Model, is_stale: bool = True) -> Refreshed:
         """Make a table anew. Where nothing but its inputs or the clock has changed and the same comes out, it stays, and with it
@@ -206,6 +226,8 @@ class Refresher:
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ANEW} AS {text}")
             return self._current(model) if self._is_same(model) else self.replace(model, f"SELECT * FROM {_ANEW}")
         given = [model.name, give(self.connection, text)]
+        if model.through_each:
+            return self._whole_by_each(model, model.through_each, is_stale)
         same = "SELECT count(*) FROM kernel.given WHERE consumer = ? AND mark = ?"
         if not is_stale and self._one(same, given):
             return self._current(model)
@@ -238,6 +260,38 @@ class Refresher:
             self._advance(model, rebuilt=True)
         return self._made_anew(model)
 
+    def _whole_by_each(self, model: Model, column: str, is_stale: bool) -> Refreshed:
+        """Make a table anew by a function that treats each value of a column by itself: from the rows given, of those values only
+        whose rows are others than the last time."""
+        marks_of(self.connection, column, _MARKS)
+        known = self._one("SELECT count(*) FROM kernel.given_keys WHERE consumer = ?", [model.name])
+        if is_stale or (not known and self.row_count(model)):  # A run was killed before it wrote down what it had given.
+            done = self.replace(model, select_made(self.connection, model))
+            with transaction(self.connection):
+                self.connection.execute(f"INSERT INTO kernel.given_keys SELECT ?, key, mark FROM {_MARKS}", [model.name])
+            return done
+        others = self._one(
+            f"CREATE OR REPLACE TEMP TABLE {_OTHERS} AS SELECT coalesce(now.key, before.key) AS key FROM {_MARKS} AS now "
+            "FULL JOIN (SELECT key, mark FROM kernel.given_keys WHERE consumer = ?) AS before ON now.key = before.key "
+            "WHERE now.mark IS DISTINCT FROM before.mark",
+            [model.name],
+        )
+        if not others:
+            return self._current(model)
+        give_only(self.connection, column, _OTHERS)
+        text = select_made(self.connection, model)
+        inside = f"IN (SELECT key FROM {_OTHERS})"
+        with transaction(self.connection):
+            self.connection.execute(f"DELETE FROM {model.name} WHERE CAST({quote(column)} AS VARCHAR) {inside}")
+            self.connection.execute(f"INSERT INTO {model.name} BY NAME {text}")
+            self.connection.execute(f"DELETE FROM kernel.given_keys WHERE consumer = ? AND key {inside}", [model.name])
+            self.connection.execute(
+                f"INSERT INTO kernel.given_keys SELECT ?, key, mark FROM {_MARKS} WHERE key {inside}", [model.name]
+            )
+            self._advance(model, rebuilt=True)
+        self._rows.pop(model.name, None)
+        return Refreshed(model, "whole", self.row_count(model))
+
     def _is_same(self, model: Model) -> bool:
         """Whether the rows made anew are those of the table, in any order."""
         before, now = (
@@ -257,6 +311,8 @@ class Refresher:
                 # An earlier version may have kept the other kind.
                 self.connection.execute(f"DROP {other} IF EXISTS {model.name}")
             self.connection.execute(f"CREATE OR REPLACE {kind} {model.name} AS {text}")
+            if model.through_each:
+                self.connection.execute("DELETE FROM kernel.given_keys WHERE consumer = ?", [model.name])
             self._advance(model, rebuilt=True)
         return self._made_anew(model)
 
@@ -370,11 +426,16 @@ class Refresher:
         self.settle()
         while self._kept:
             self.connection.execute(f"DROP TABLE {self._kept.popitem()[1].table}")
+        return self.changes_so_far(batch, self.models if among is None else among)
+
+    def changes_so_far(self, batch: int | None, among: Iterable[Model]) -> dict[str, Refreshed]:
+        """The same among models that are up to date, while others are still to be refreshed."""
+        among = list(among)
         rebuilt = dict(self.connection.execute("SELECT consumer, rebuilt FROM kernel.consumers").fetchall())
-        kinds = {m.refresh for m in self.models} - {WHOLE}
+        kinds = {m.refresh for m in among} - {WHOLE}
         touched = {k: self._one(f"SELECT count(*) FROM {self._touched_table(k, batch or 0)}") for k in kinds}
         out = {}
-        for model in self.models if among is None else among:
+        for model in among:
             rows = self.row_count(model)
             if batch is None or rebuilt.get(model.name, 0) > batch:
                 out[model.name] = Refreshed(model, "whole", rows)
@@ -384,7 +445,12 @@ class Refresher:
 
     def batch_of(self, consumer: str) -> int | None:
         """The last batch a consumer has taken in; None where it has taken in nothing."""
-        return self._read_state().get(consumer, (None,))[0]
+        return self.batches_of([consumer])[0]
+
+    def batches_of(self, consumers: Iterable[str]) -> tuple[int | None, ...]:
+        """The same of several."""
+        state = self._read_state()
+        return tuple(state.get(name, (None,))[0] for name in consumers)
 
     def columns(self, name: str) -> dict[str, str]:
         """Column -> type of a table of the warehouse, looked up once.

@@ -1,15 +1,18 @@
 """The SQL text of models, their touch queries and checks, made once per process.
 
 Binding, narrowing and writing out a tree takes longer than a small load's statement runs, and from run to run only the clock
-differs: texts are kept with a mark in its place. A worker's forks inherit what it has kept.
+differs: texts are kept with a mark in its place. A worker's forks inherit what it has kept, and tell it what they have made.
 """
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import islice
+from typing import BinaryIO
 
 from sqlglot import exp
 
@@ -93,6 +96,26 @@ def _at(as_of: datetime, key: tuple[object, ...], make: Callable[[], str], of: M
     if key not in _kept:
         _kept[key] = make()
     return _kept[key].replace(_MARK, as_of.astimezone(UTC).isoformat(sep=" "))
+
+
+def tell(file: BinaryIO, since: int) -> None:
+    """Write the texts made since there were so many, for the process that this one was forked from."""
+    pickle.dump(list(islice(_kept.items(), since, None)), file)
+    file.flush()
+
+
+def learn(file: BinaryIO) -> None:
+    """Keep the texts that a forked process has told; one that died may have told nothing, or half."""
+    file.seek(0)
+    try:
+        _kept.update(pickle.load(file))  # noqa: S301  # an unnamed file of our own
+    except (EOFError, pickle.UnpicklingError):
+        return
+
+
+def count() -> int:
+    """How many texts are kept."""
+    return len(_kept)
 
 
 def _values(thresholds: Thresholds) -> frozenset[tuple[str, object]]:

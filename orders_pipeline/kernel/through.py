@@ -8,7 +8,8 @@ The function takes a `pyarrow.Table` and returns one with the columns named (any
 needs of the clock or the thresholds stands in the SELECT. Guids come as dashed text, times in UTC. Everything around it
 (scope, order, checks, both engines) is that of any other model. Of a table refreshed by key the function gets the rows of
 the touched keys only, and must treat each key by itself. Of a table made whole it is not asked again while its rows are the
-same: a long calculation does not run because of an event it has nothing to do with.
+same: a long calculation does not run because of an event it has nothing to do with. Where it treats each value of a column by
+itself it is asked again for those only whose rows are others: `-- through: causes.causes_of each exception_guid`.
 
 The rows a function gets lie in memory, beside what it makes of them. Where there may be millions of them, `by` names a column
 whose values it can take one at a time; it must give the same for all rows at once, as another engine hands them over.
@@ -66,6 +67,20 @@ def _made(connection: duckdb.DuckDBPyConnection, model: Model) -> pa.Table:
     rows = f"SELECT * FROM {_GIVEN} WHERE {by} IS NOT DISTINCT FROM ?"
     # Without rows the function is asked once, for the columns.
     return pa.concat_tables(apply(model, connection.execute(rows, value).to_arrow_table()) for value in values or [(None,)])
+
+
+def marks_of(connection: duckdb.DuckDBPyConnection, column: str, table: str) -> None:
+    """Make a temporary table of each value of a column in the rows given last (`key`, as text) and what changes with any row of
+    it (`mark`)."""
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT CAST({quote(column)} AS VARCHAR) AS key, "
+        f"count(*) || ':' || sum(hash(given)) AS mark FROM {_GIVEN} AS given GROUP BY 1"
+    )
+
+
+def give_only(connection: duckdb.DuckDBPyConnection, column: str, keys: str) -> None:
+    """Of the rows given last, leave those whose value of a column a table `keys` (column `key`, as text) holds."""
+    connection.execute(f"DELETE FROM {_GIVEN} WHERE CAST({quote(column)} AS VARCHAR) NOT IN (SELECT key FROM {keys})")
 
 
 def apply(model: Model, rows: pa.Table) -> pa.Table:

@@ -72,6 +72,13 @@ class Publisher:
             return {n: Refreshed(c.model, "whole", c.rows) for n, c in self._since(None).items()}
         return changed
 
+    def changes_so_far(self) -> dict[str, Refreshed]:
+        """The same, of models that are up to date, while the run goes on with others."""
+        published = self._published
+        mine = [published[pace] for pace in self._paces]
+        batch = None if None in mine or not self.home.published_database.exists() else min(mine, default=0)
+        return self.refresher.changes_so_far(batch, self.models)
+
     def _since(self, batches: Batches | None) -> dict[str, Refreshed]:
         """What has changed in a file that has the tables of each pace up to these batches; everything where there is none."""
         mine = [None] if batches is None else [batches[pace] for pace in self._paces]
@@ -84,7 +91,7 @@ class Publisher:
 
     @property
     def _published(self) -> Batches:
-        return tuple(self.refresher.batch_of(name) for name in CONSUMERS)
+        return self.refresher.batches_of(CONSUMERS)
 
     def publish(self, results: Sequence[CheckResult], *, anew: bool = False) -> Publication:
         """Swap in a new file with what changed, and the Parquet copies; unless a check stands against it. `anew`: even when

@@ -1,7 +1,7 @@
 -- grain: exception_guid, cause_number
 -- refresh: whole
 -- changes at: always
--- through: causes.causes_of
+-- through: causes.causes_of each exception_guid
 -- returns: exception_guid UUID, cause_number INTEGER, cause VARCHAR, explained_amount DECIMAL(18, 2), evidence VARCHAR
 -- Why each difference exists, tried in this order: the original payment, coupons and promotions, freight, refunds, time of
 -- capture; with the amount each cause explains and, last, what none of them does. Together they are the difference.

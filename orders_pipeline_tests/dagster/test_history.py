@@ -17,8 +17,13 @@ from orders_pipeline.kernel.orchestration.history import BulkEventLog, holding_b
 from orders_pipeline.kernel.orchestration.resources import POOL
 
 
+@dg.asset
+def zero() -> dg.MaterializeResult:
+    return dg.MaterializeResult(metadata={"rows": 0})
+
+
 @dg.multi_asset(
-    specs=[dg.AssetSpec("one"), dg.AssetSpec("two", deps=["one"])],
+    specs=[dg.AssetSpec("one", deps=["zero"]), dg.AssetSpec("two", deps=["zero", "one"])],
     check_specs=[dg.AssetCheckSpec("holds", asset="one"), dg.AssetCheckSpec("fails", asset="two")],
     can_subset=True,
     pool=POOL,
@@ -33,22 +38,33 @@ def both(context: dg.AssetExecutionContext) -> Iterator[object]:
         )
 
 
-JOB = dg.Definitions(assets=[both], jobs=[dg.define_asset_job("all_of_it")]).resolve_job_def("all_of_it")
+JOB = dg.Definitions(assets=[zero, both], jobs=[dg.define_asset_job("all_of_it")]).resolve_job_def("all_of_it")
 
 
 def told(instance: dg.DagsterInstance, run_id: str) -> dict[str, object]:
     """What the history says of a run and of the assets."""
     kinds = Counter(e.dagster_event.event_type_value for e in instance.all_logs(run_id) if e.dagster_event)
-    latest = {}
-    for record in instance.get_asset_records([dg.AssetKey("one"), dg.AssetKey("two")]):
+    latest, latest_tags = {}, {}
+    made = instance.get_asset_records([dg.AssetKey("zero"), dg.AssetKey("one"), dg.AssetKey("two")])
+    for record in made:
         event = record.asset_entry.last_materialization
         latest[record.asset_entry.asset_key] = event.asset_materialization.metadata["rows"].value
+        latest_tags[record.asset_entry.asset_key.path[-1]] = event.asset_materialization.tags
     log = instance.event_log_storage
+    numbers = {r.asset_entry.asset_key.path[-1]: r.asset_entry.last_materialization_storage_id for r in made}
+    tags = latest_tags["two"]
+    pointers = {
+        name: tags[f"dagster/input_event_pointer/{name}"] == str(numbers[name]) and tags[f"dagster/input_data_version/{name}"]
+        for name in ("one", "zero")
+    }
     checks = {}
     for asset, name in (("one", "holds"), ("two", "fails")):
         [execution] = log.get_asset_check_execution_history(dg.AssetCheckKey(dg.AssetKey(asset), name), limit=5)
-        checks[name] = (execution.status.value, execution.run_id)
-    return {"kinds": kinds, "latest": latest, "checks": checks, "status": instance.get_run_by_id(run_id).status}
+        target = execution.event.dagster_event.event_specific_data.target_materialization_data
+        assert target.storage_id == numbers[asset]
+        checks[name] = (execution.status.value, execution.run_id, target.run_id)
+    status = instance.get_run_by_id(run_id).status
+    return {"kinds": kinds, "latest": latest, "pointers": pointers, "checks": checks, "status": status}
 
 
 @pytest.fixture
@@ -64,8 +80,11 @@ def test_bulk_history_says_what_dagsters_own_says(
     home: Home, ours: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "10000")
-    run_id = JOB.execute_in_process(instance=ours).run_id
+    with holding_back(ours, 60):
+        run_id = JOB.execute_in_process(instance=ours).run_id
+        assert len(ours.event_log_storage._held) > 20, "nothing of the run's own questions made it write"
     bulk = told(ours, run_id)
+    assert all(bulk["pointers"].values())
     monkeypatch.delenv("DAGSTER_EVENT_BATCH_SIZE")
     with dg.DagsterInstance.local_temp(str(tmp_path)) as plain:
         theirs = told(plain, JOB.execute_in_process(instance=plain, run_id=run_id).run_id)

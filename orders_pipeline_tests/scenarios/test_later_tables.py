@@ -21,7 +21,8 @@ from orders_pipeline_tests.support import differences, fingerprints, query
 
 NOW = datetime.fromisoformat(AS_OF).astimezone(UTC)
 LATE = {m.name for m in pipeline.models() if m.later}
-EVERYTHING_LATE = dict.fromkeys(LATE, "*")
+#: What the run of a file leaves as it was: tables made later, and how far the clocks of other orders have come (`ages at`).
+EVERYTHING_LATE = {**dict.fromkeys(LATE, "*"), "fulfilment.order_stages": ("elapsed_seconds",)}
 
 
 @pytest.fixture
@@ -105,6 +106,25 @@ def test_any_mixture_of_runs_comes_to_the_same(home: Home, tmp_path: Path, monke
     monkeypatch.setattr(Publisher, "_write", write)
     pipeline.run(home, moment)
     assert not differences(home.published_database, built_anew(home, tmp_path / "last", moment).published_database)
+
+
+def test_a_clock_that_falls_due_is_seen_by_the_run_of_any_file_and_its_reading_by_the_run_of_everything(home: Home) -> None:
+    """Three fifths, nine tenths and more than all of the time an order has: its verdict follows at once, the time gone by later."""
+    rows = "SELECT entered_at, due_at, clock_status, elapsed_seconds FROM fulfilment.order_stages WHERE stage = 'unallocated'"
+    land_orders(home, "a.csv", "A1")
+    pipeline.run(home, NOW)
+    [(start, due, _, _)] = query(home, rows)
+    seen, moment = [], start
+    for share in (0.6, 0.9, 1.1, 1.5):
+        moment = start + share * (due - start)
+        land(home, f"p{share}.csv", [payment(f"P{share}", f"B{share}")])
+        pipeline.run(home, moment, prompt=share > 0.6)  # The first one sets the clock back: made anew.
+        seen += [row[2:] for row in query(home, rows)]
+    assert [status for status, _ in seen] == ["running", "at_risk", "breached", "breached"]
+    readings = [seconds for _, seconds in seen]
+    assert readings[0] < readings[1] < readings[2] == readings[3], "read when the verdict changes"
+    pipeline.run(home, moment)
+    assert query(home, rows)[0][3] > readings[3]
 
 
 def test_their_run_comes_in_a_quiet_while_or_when_they_are_overdue(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,7 @@ def test_the_header_gives_function_and_columns(tmp_path: Path) -> None:
         ("sums.total", "other.total", "no other.py"),
         ("parts BIGINT", "parts", "needs `-- through"),
         ("sums.total", "sums.total by", "needs `-- through"),
+        ("sums.total", "sums.total each thing_guid", "is for a table made whole"),
     ],
 )
 def test_a_header_that_says_half_is_refused(tmp_path: Path, old: str, new: str, says: str | None) -> None:
@@ -148,3 +149,44 @@ def test_a_function_is_not_asked_again_about_the_same_rows(tmp_path: Path, monke
         assert (look(3), look(4), asked) == ("whole", "current", [2, 3])
         assert connection.execute("SELECT total, parts FROM room.totals").fetchall() == [(Decimal("5.10"), 3)]
         assert (look(5, full=True), asked) == ("whole", [2, 3, 3])
+
+
+def test_a_function_that_treats_each_value_by_itself_is_asked_about_others_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def told(rows: pa.Table) -> pa.Table:
+        asked.append(sorted({guid[-1] for guid in rows["thing_guid"].to_pylist()}))
+        return total(rows)
+
+    monkeypatch.setattr(through, "_function", lambda model: told)
+    model = a_model(tmp_path, WHOLE_SQL.replace("sums.total", "sums.total each thing_guid"))
+    things = [f"00000000-0000-0000-0000-00000000000{n}" for n in range(4)]
+    with duckdb.connect() as connection:
+        connection.execute("CREATE SCHEMA raw; CREATE TABLE raw.parts (thing_guid UUID, amount DECIMAL(18, 2))")
+
+        def put(number: int, amount: int) -> None:
+            connection.execute("INSERT INTO raw.parts VALUES (?, ?)", [things[number], amount])
+
+        def look(hour: int, full: bool = False) -> str:
+            refresher = Refresher(connection, [model], datetime(2026, 1, 1, hour, tzinfo=UTC), Settings({}))
+            refresher.plan(full)
+            done = refresher.refresh(model)
+            refresher.settle()
+            expected = connection.execute("SELECT thing_guid, sum(amount), count(*) FROM raw.parts GROUP BY 1 ORDER BY 1").fetchall()
+            assert connection.execute("SELECT thing_guid, total, parts FROM room.totals ORDER BY 1").fetchall() == expected
+            assert done.rows == len(expected)
+            return done.how
+
+        put(0, 1)
+        put(1, 2)
+        assert (look(0), look(1), asked) == ("whole", "current", [["0", "1"]])
+        put(1, 3)
+        put(2, 4)
+        assert (look(2), look(3), asked[1:]) == ("whole", "current", [["1", "2"]])
+        connection.execute("DELETE FROM raw.parts WHERE thing_guid = ?", [things[0]])
+        assert (look(4), asked[2:]) == ("whole", [[]])
+        assert (look(5, full=True), asked[3:]) == ("whole", [["1", "2"]])
+        put(3, 1)
+        connection.execute("DELETE FROM kernel.given_keys; DELETE FROM raw.parts WHERE amount = 4")
+        assert (look(6), asked[4:]) == ("whole", [["1", "3"]]), "killed before it was written down: all of it"
+        assert look(7) == "current"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
@@ -13,9 +13,10 @@ from orders_pipeline.kernel.orchestration.metadata import asset_key, sample
 from orders_pipeline.kernel.statements import tables_in
 from orders_pipeline.pipeline import Session
 
-LAST_RESULT = """
-SELECT passed, rows_checked, rows_failing, sample, run_id FROM quality.check_results
-WHERE table_name = ? AND check_name = ? ORDER BY checked_at DESC, passed LIMIT 1
+LAST_RESULTS = """
+SELECT table_name, check_name, rows_checked, rows_failing, sample, run_id FROM quality.check_results
+WHERE list_contains(?, table_name)
+QUALIFY row_number() OVER (PARTITION BY table_name, check_name ORDER BY checked_at DESC, passed) = 1
 """
 
 
@@ -46,19 +47,27 @@ def refuse_early(layers: Sequence[Layer], checks: Iterable[Check]) -> None:
 def check_results(now: Session, wanted: Sequence[Check], made: Iterable[CheckResult]) -> Iterator[dg.AssetCheckResult]:
     """A result for each check: of now, or the last one where nothing has changed since it was published."""
     results = {(r.check.table, r.check.name): r for r in made}
+    last = _last(now, [check for check in wanted if (check.table, check.name) not in results])
     for check in wanted:
-        result = results.get((check.table, check.name))
-        if result is not None:
-            yield _result(result, {"checked": "in this run"})
-        else:
-            yield from _last(now, check)
+        name = check.table, check.name
+        if name in results:
+            yield _result(results[name], {"checked": "in this run"})
+        elif name in last:
+            result, run_id = last[name]
+            yield _result(result, {"checked": f"in run {run_id}; its table has not changed since it was published"})
 
 
-def _last(now: Session, check: Check) -> Iterator[dg.AssetCheckResult]:
-    rows = now.connection.execute(LAST_RESULT, [check.table, check.name]).fetchall()
-    for _, rows_checked, rows_failing, found, run_id in rows:
-        note = f"in run {run_id}; its table has not changed since it was published"
-        yield _result(CheckResult(check, rows_checked, rows_failing, found), {"checked": note})
+def _last(now: Session, checks: Sequence[Check]) -> Mapping[tuple[str, str], tuple[CheckResult, str]]:
+    """The last results of checks, each with the run that made it."""
+    if not checks:
+        return {}
+    by_name = {(c.table, c.name): c for c in checks}
+    rows = now.connection.execute(LAST_RESULTS, [sorted({c.table for c in checks})]).fetchall()
+    return {
+        (table, name): (CheckResult(by_name[table, name], rows_checked, rows_failing, found), run_id)
+        for table, name, rows_checked, rows_failing, found, run_id in rows
+        if (table, name) in by_name
+    }
 
 
 def _result(result: CheckResult, note: dict[str, str]) -> dg.AssetCheckResult:

@@ -5,21 +5,29 @@ has above a thousand events (each table and each check is planned, made and put 
 the work they tell of. Here a process keeps its files open, and a run hands its events over by the second.
 
 Only the way of writing differs: files, tables and rows are Dagster's, and either storage reads what the other has written.
-A process that is killed loses at most the last second of its events; whoever starts runs marks the run as failed. Not to be
+A process that is killed loses at most what it held back last; whoever starts runs marks the run as failed. Not to be
 used across a fork: a forked process makes an instance of its own.
+
+What a run has made itself, its later steps and checks ask the log for. Asked while that is held back, the log answers from
+memory; such an event has no number yet, so that a negative one stands for it and is replaced wherever it is named, when it
+is written.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import sqlalchemy as db
-from dagster import DagsterInstance
+from dagster import AssetCheckEvaluation, AssetKey, DagsterInstance
+from dagster._core.definitions.data_version import INPUT_EVENT_POINTER_TAG_PREFIX
+from dagster._core.event_api import EventLogRecord
+from dagster._core.events import StepMaterializationData
 from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.event_log.base import AssetEntry, AssetRecord
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.runs.schema import RunTagsTable
@@ -28,6 +36,7 @@ from dagster._core.storage.sql import create_engine
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
+from dagster_shared.record import copy
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import StaticPool
 
@@ -43,8 +52,12 @@ class BulkEventLog(SqliteEventLogStorage):
     def __init__(self, base_dir: str) -> None:
         self._open: OrderedDict[str, tuple[Engine, Connection]] = OrderedDict()
         self._tables: dict[str, bool] = {}
-        self._held: list[EventLogEntry] = []
+        #: Events held back; those that tell of a table made, with the number that stands for them (0: none).
+        self._held: list[tuple[int, EventLogEntry]] = []
         self._holders = 0
+        #: The last events held back, or written since, that tell of a table made; the numbers they have got by those they had.
+        self._made: dict[AssetKey, EventLogRecord] = {}
+        self._numbers: dict[int, int] = {}
         self._writing = threading.local()
         #: Guards the files: whoever has it may read and write. Taken before `_held_lock`, never after.
         self._files = threading.RLock()
@@ -129,22 +142,44 @@ class BulkEventLog(SqliteEventLogStorage):
     # ---- events
 
     def store_event(self, event: EventLogEntry) -> None:
-        """Keep an event; while somebody holds events back, in memory until the next second or the next reader."""
+        """Keep an event; while somebody holds events back, in memory until they are written together or read."""
         if self._holders and not hasattr(self._writing, "open"):
-            with self._held_lock:
-                self._held.append(event)
+            self._hold([event])
         else:
             super().store_event(event)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Keep several events in one transaction."""
         if self._holders:
-            with self._held_lock:
-                self._held.extend(events)
+            self._hold(events)
         else:
             with self._files:
                 self._write_held()
-                self._write(events)
+                self._write((0, event) for event in events)
+
+    def _hold(self, events: Iterable[EventLogEntry]) -> None:
+        with self._held_lock:
+            for event in events:
+                number = 0
+                if event.dagster_event and event.dagster_event.is_step_materialization:
+                    number = -1 - len(self._numbers)
+                    self._numbers[number] = number
+                    self._made[event.dagster_event.asset_key] = EventLogRecord(number, event)
+                self._held.append((number, event))
+
+    def get_asset_records(self, asset_keys: Sequence[AssetKey] | None = None) -> Sequence[AssetRecord]:
+        """What is known of assets; while events are held back, of those made meanwhile only what a step asks: the last making."""
+        with self._held_lock:
+            made = {key: self._made[key] for key in asset_keys or () if key in self._made}
+        left = None if asset_keys is None else [key for key in asset_keys if key not in made]
+        found = [] if left == [] else list(super().get_asset_records(left))
+        return found + [
+            AssetRecord(
+                storage_id=0,
+                asset_entry=AssetEntry(asset_key=key, last_materialization_record=record, last_run_id=record.run_id),
+            )
+            for key, record in made.items()
+        ]
 
     def _write_held(self) -> None:
         """Write what is held back. Whoever calls has the files."""
@@ -153,26 +188,59 @@ class BulkEventLog(SqliteEventLogStorage):
         if events:
             self._write(events)
 
-    def _write(self, events: Sequence[EventLogEntry]) -> None:
+    def _write(self, events: Iterable[tuple[int, EventLogEntry]]) -> None:
         with ExitStack() as stack:
             self._writing.open = (stack, {})
             try:
-                for event in events:
-                    super().store_event(event)
+                for number, event in events:
+                    self._writing.number = number
+                    super().store_event(self._numbered(event))
             finally:
                 del self._writing.open
 
+    def _numbered(self, event: EventLogEntry) -> EventLogEntry:
+        """An event that names those it tells of by the numbers they have been written under."""
+        told = event.dagster_event.event_specific_data if event.dagster_event else None
+        if isinstance(told, StepMaterializationData):
+            stood = {str(mine): str(written) for mine, written in self._numbers.items()}
+            tags = {
+                name: stood.get(value, value) if name.startswith(INPUT_EVENT_POINTER_TAG_PREFIX) else value
+                for name, value in (told.materialization.tags or {}).items()
+            }
+            told = told._replace(materialization=told.materialization._replace(tags=tags))
+        elif isinstance(told, AssetCheckEvaluation) and told.target_materialization_data is not None:
+            target = told.target_materialization_data
+            written = self._numbers.get(target.storage_id, target.storage_id)
+            told = copy(told, target_materialization_data=copy(target, storage_id=written))
+        else:
+            return event
+        return event._replace(dagster_event=event.dagster_event._replace(event_specific_data=told))
+
+    def _store_asset_event(self, conn: Connection, event: EventLogEntry, event_id: int) -> None:
+        number = getattr(self._writing, "number", 0) if hasattr(self._writing, "open") else 0
+        if number:
+            self._numbers[number] = event_id
+            with self._held_lock:
+                key = event.dagster_event.asset_key
+                if key in self._made and self._made[key].storage_id == number:
+                    self._made[key] = EventLogRecord(event_id, event)
+        super()._store_asset_event(conn, event, event_id)
+
     @contextmanager
-    def holding_back(self) -> Iterator[None]:
-        """Inside, events are written together every HOLD_SECONDS and before anything is read."""
+    def holding_back(self, seconds: float = HOLD_SECONDS) -> Iterator[None]:
+        """Inside, events are written together every so many seconds and before anything is read that only the files know.
+        Held back inside of another such block, they are written when that one says."""
+        if self._holders:
+            yield
+            return
         done = threading.Event()
 
-        def write_by_the_second() -> None:
-            while not done.wait(HOLD_SECONDS):
+        def write_in_turn() -> None:
+            while not done.wait(seconds):
                 with self._files:
                     self._write_held()
 
-        writer = threading.Thread(target=write_by_the_second, name="events", daemon=True)
+        writer = threading.Thread(target=write_in_turn, name="events", daemon=True)
         self._holders += 1
         writer.start()
         try:
@@ -183,6 +251,8 @@ class BulkEventLog(SqliteEventLogStorage):
             writer.join()
             with self._files:
                 self._write_held()
+            with self._held_lock:
+                self._made, self._numbers = {}, {}
 
     def delete_events(self, run_id: str) -> None:
         """Delete a run's events with their file, and the outcomes of its checks: Dagster's own storage leaves both."""
@@ -227,11 +297,11 @@ class BulkStorage(DagsterSqliteStorage):
 
 
 @contextmanager
-def holding_back(instance: DagsterInstance) -> Iterator[None]:
-    """Events of this process are written in bulk, where the storage can."""
+def holding_back(instance: DagsterInstance, seconds: float = HOLD_SECONDS) -> Iterator[None]:
+    """Events of this process are written in bulk, every so many seconds, where the storage can."""
     log = instance.event_log_storage
     if isinstance(log, BulkEventLog):
-        with log.holding_back():
+        with log.holding_back(seconds):
             yield
     else:
         yield

@@ -26,10 +26,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from orders_pipeline.ingest import store
 from orders_pipeline.ingest.arrivals import Arrivals
+from orders_pipeline.kernel import statements
 from orders_pipeline.kernel.home import Home, find_home
 from orders_pipeline.kernel.settings import load_settings
 
@@ -44,8 +45,16 @@ LOOK_SECONDS = 1.0
 #: A worker that has not shown itself for so long is taken for dead, whatever it holds.
 SILENT_SECONDS = 20.0
 CANCEL_LOOK_SECONDS = 2.0
+#: A run of files is over by then: writing down what it has done, step by step, would be in the way of doing it.
+HOLD_SECONDS = 5.0
 #: After so many runs, records of old ones are deleted.
 PRUNE_EVERY = 20
+#: Files of an order, for the runs by which a worker gets ready.
+REHEARSAL = (
+    "channel,shop_id,channel_order_id,status,currency,payable_amount,created_at,paid_at,province,city,district,address\n"
+    "taobao,main,1,paid,CNY,10.00,2026-03-01T12:00:00+08:00,2026-03-01T12:01:00+08:00,浙江省,杭州市,西湖区,文三路1号\n",
+    "channel,shop_id,channel_order_id,sku,quantity,product_title\ntaobao,main,1,S1,1,茶叶 250g\n",
+)
 #: A child's exit code when another run is at work.
 BUSY = 75
 
@@ -127,7 +136,9 @@ class Worker:
 
     def _run(self, job: dg.JobDefinition, tags: Mapping[str, str], beat: Callable[[], None]) -> int:
         run_id = str(uuid.uuid4())
-        code = self._in_child(lambda: self._execute(run_id, job, tags), beat)
+        with tempfile.TemporaryFile() as told:
+            code = self._in_child(lambda: self._execute(run_id, job, tags, told), beat)
+            statements.learn(told)
         if code not in (0, BUSY):
             self._in_child(lambda: self._mark_failed(run_id, code))
         return code
@@ -165,28 +176,32 @@ class Worker:
         for name, why in store.fetch(self.home, url):
             print(f"{name} {why}", file=sys.stderr)
 
-    def _execute(self, run_id: str, job: dg.JobDefinition, tags: Mapping[str, str]) -> int:
+    def _execute(self, run_id: str, job: dg.JobDefinition, tags: Mapping[str, str], told: BinaryIO) -> int:
         from dagster import DagsterEvent, DagsterEventType, DagsterInstance
         from dagster._core.definitions.job_base import InMemoryJob
         from dagster._core.execution.api import execute_run
 
+        from orders_pipeline.kernel.orchestration.history import holding_back
         from orders_pipeline.kernel.orchestration.resources import HOLDER_TAG, holder
         from orders_pipeline.kernel.orchestration.sensors import is_busy
 
+        known = statements.count()
         with DagsterInstance.from_config(str(self.home.dagster)) as instance:
             if is_busy(instance, self.home):
                 return BUSY
-            run = instance.create_run_for_job(
-                job,
-                run_id=run_id,
-                execution_plan=self._plans.get(job.name),
-                remote_job_origin=_origin(job.name),
-                tags={**job.run_tags, **tags, WORKER_TAG: _here(), HOLDER_TAG: holder(self.home)},
-            )
-            starting = DagsterEvent(event_type_value=DagsterEventType.PIPELINE_STARTING.value, job_name=run.job_name)
-            instance.report_dagster_event(starting, run_id=run_id)
-            with _cancelled_by_status(instance, run_id):
-                execute_run(InMemoryJob(job), instance.get_run_by_id(run_id), instance)
+            with holding_back(instance, HOLD_SECONDS):
+                run = instance.create_run_for_job(
+                    job,
+                    run_id=run_id,
+                    execution_plan=self._plans.get(job.name),
+                    remote_job_origin=_origin(job.name),
+                    tags={**job.run_tags, **tags, WORKER_TAG: _here(), HOLDER_TAG: holder(self.home)},
+                )
+                starting = DagsterEvent(event_type_value=DagsterEventType.PIPELINE_STARTING.value, job_name=run.job_name)
+                instance.report_dagster_event(starting, run_id=run_id)
+                with _cancelled_by_status(instance, run_id):
+                    execute_run(InMemoryJob(job), instance.get_run_by_id(run_id), instance)
+        statements.tell(told, known)
         return 0
 
     def _mark_failed(self, run_id: str, code: int) -> None:
@@ -279,7 +294,8 @@ def _origin(job: str) -> object:
 def warm(jobs: Iterable[dg.JobDefinition]) -> dict[str, object]:
     """Do once what every run would do anew: imports, dictionary, models, plans. Returns the jobs' execution plans by name.
 
-    The surest way to import whatever a run imports on its way is a run, on an empty home that is thrown away.
+    The surest way to import whatever a run imports on its way, and to make the texts of its statements, are runs on a home
+    that is thrown away: an empty one, and that of a file.
     """
     from dagster import _core  # noqa: F401
     from dagster._core.execution.api import create_execution_plan
@@ -287,7 +303,11 @@ def warm(jobs: Iterable[dg.JobDefinition]) -> dict[str, object]:
     from orders_pipeline import pipeline
 
     with tempfile.TemporaryDirectory(prefix="orders-pipeline-") as folder:
-        pipeline.run(Home(Path(folder)), datetime.now(UTC))
+        home = Home(Path(folder))
+        pipeline.run(home, datetime.now(UTC))
+        for number, text in enumerate(REHEARSAL):
+            (home.landing / f"{number}.csv").write_text(text, encoding="utf-8")
+        pipeline.run(home, datetime.now(UTC), prompt=True)
     for job in jobs:
         job.get_job_snapshot_id()
     return {job.name: create_execution_plan(job) for job in jobs}
