@@ -40,6 +40,10 @@ DUCKDB_TYPES = {
 }
 
 GLOBAL_NULLS = ("", "-", "--", "—", "——", "/", "NA", "N/A", "NULL", "null", "无", "None", "nan", "NaN")
+#: Of these, what says of a number that it could not be worked out: a fault there unless the source lists it, blank in a text.
+NOT_A_NUMBER = ("nan", "NaN")
+#: What databases write for no time (MySQL's zero date, pandas' NaT); in a time or date it is blank.
+NO_TIME = ("0000-00-00", "0000-00-00 00:00:00", "0000-00-00T00:00:00", "0000/00/00", "0000/00/00 00:00:00", "NaT")
 STANDARD_PREFIX = "standard_"
 #: Of equal rows in one file: the first counts | all count | all count, and the later ones are marked and counted as duplicates.
 REPEATED_ROWS = ("duplicate", "legitimate", "marked")

@@ -48,10 +48,19 @@ def is_one_of(column: str, words: Sequence[str]) -> str:
     return f"strlen({column}) <= {longest} AND contains({listed}, {column}) AND {whole}"
 
 
+def narrowed(words: Sequence[str]) -> tuple[str, ...]:
+    """The words as `halfwidth` writes them."""
+    return tuple(dict.fromkeys(word.translate(str.maketrans(_WIDE, _NARROW)) for word in words))
+
+
 _FORMULA = """WHEN starts_with(x, '="') AND ends_with(x, '"') AND strlen(x) = length(x)
         THEN trim(substr(x, 3, strlen(x) - 3))"""
+#: Full-width figures and signs as an input method writes them, the minus of typography, and blanks that keep figures together.
+_WIDE, _NARROW = "０１２３４５６７８９：－−／．，＋（）％　\u00a0\u202f", "0123456789:--/.,+()%   "
 #: Digits in groups of three or none, so that a decimal comma (95,00) is refused instead of becoming 9500.
 _NUMBER = r"""^([+-]?)[¥￥$€£]?\s*([+-]?)(\d{1,3}(?:[,，]\d{3})+|\d*)(\.\d+|\.)?\s*元?$"""
+#: The same with a decimal comma, so that 12.30 is refused instead of becoming 1230; blanks group figures as well there.
+_NUMBER_COMMA = r"""^([+-]?)[¥￥$€£]?\s*([+-]?)(\d{1,3}(?:\.\d{3})+|\d{1,3}(?: \d{3})+|\d*)(?:,(\d+))?\s*[¥￥$€£]?$"""
 
 _MINUTES = {
     "UTC": 0, "GMT": 0, "WET": 0, "BST": 60, "CET": 60, "WEST": 60, "CEST": 120, "EET": 120, "EEST": 180, "MSK": 180,
@@ -71,17 +80,37 @@ MACROS = {
     "bare": f"(x) AS {_trimmed(_BLANKS)}",
     "unquoted": """(x) AS nullif(CASE WHEN x IS NULL OR x >= '>' THEN x
         WHEN starts_with(x, '="') AND ends_with(x, '"') THEN x[3:-2] WHEN starts_with(x, '''') THEN x[2:] ELSE x END, '')""",
-    "unbracketed": "(x) AS CASE WHEN x LIKE '(%)' OR x LIKE '（%）' THEN '-' || x[2:-2] ELSE x END",
+    "halfwidth": f"(x) AS translate(x, {_text(_WIDE)}, {_text(_NARROW)})",
+    # Less than nothing, as books have it: (12.30), ¥(12.30), and 12.30- of SAP.
+    "unbracketed": """(x) AS CASE WHEN x LIKE '(%)' OR x LIKE '（%）' THEN '-' || x[2:-2]
+        WHEN x LIKE '_(%)' AND contains('¥￥$€£', x[1]) THEN '-' || x[1] || x[3:-2]
+        WHEN x LIKE '%_-' THEN '-' || x[:-2] ELSE x END""",
+    # 1.23E+05 is what a spreadsheet shows of 123,456.78: the rest is gone. 1_2 is two figures.
+    "lost_figures": "(x) AS regexp_matches(x, '[eE]\\+|_')",
     "number_text": f"""(x) AS CASE WHEN regexp_full_match(unbracketed(x), '{_NUMBER}') THEN
         replace(replace(regexp_replace(unbracketed(x), '{_NUMBER}', '\\1\\2\\3\\4'), ',', ''), '，', '') END""",
-    "number": """(x) AS coalesce(try_cast(x AS DECIMAL(18,6)), try_cast(number_text(x) AS DECIMAL(18,6)))""",
-    "number_comma": """(x) AS try_cast(replace(replace(regexp_replace(x, '[\\s€$£¥]', '', 'g'), '.', ''), ',', '.')
-        AS DECIMAL(18,6))""",
-    "time_text": r"""(x) AS regexp_replace(regexp_replace(x, '^(\d{4})[年./](\d{1,2})[月./](\d{1,2})日?', '\1-\2-\3'),
-        '\s*([+-]\d{2}):?(\d{2})$', '\1:\2')""",
-    # Serial days of a spreadsheet, and epoch milliseconds.
-    "excel_time": r"""(x) AS CASE WHEN regexp_full_match(x, '1\d{12}') THEN to_timestamp(try_cast(x AS DOUBLE) / 1000)
-        WHEN regexp_full_match(x, '\d{5}(\.\d+)?') THEN CAST(TIMESTAMP '1899-12-30'
+    "number": """(x) AS CASE WHEN NOT lost_figures(x)
+        THEN coalesce(try_cast(x AS DECIMAL(18,6)), try_cast(number_text(x) AS DECIMAL(18,6))) END""",
+    "number_comma": f"""(x) AS CASE WHEN regexp_full_match(unbracketed(x), '{_NUMBER_COMMA}') THEN
+        try_cast(replace(replace(replace(regexp_replace(unbracketed(x), '{_NUMBER_COMMA}', '\\1\\2\\3,\\4'),
+        '.', ''), ' ', ''), ',', '.') AS DECIMAL(18,6)) END""",
+    "percent": r"""(x) AS try_cast(regexp_extract(x, '^([+-]?\d+(?:\.\d+)?)\s*%$', 1) AS DECIMAL(18,6)) / 100""",
+    # 2026年5月1日15时04分05秒, 2026.05.01, 2026/5/1, and offsets as DuckDB reads them.
+    "time_text": r"""(x) AS rtrim(regexp_replace(regexp_replace(regexp_replace(rtrim(translate(x, '时点分秒', ':::'), ':'),
+        '^(\d{4})年(\d{1,2})月(\d{1,2})日?\s*', '\1-\2-\3 '), '^(\d{4})[./](\d{1,2})[./](\d{1,2})', '\1-\2-\3'),
+        '\s*([+-]\d{2}):?(\d{2})$', '\1:\2'))""",
+    # A clock of twelve hours: 下午3:04, 3:04:05 PM. DuckDB passes over a PM that it does not expect.
+    "is_half_day": r"""(x) AS regexp_matches(x, '[上下]午|\d\s*[AaPp]\.?[Mm]')""",
+    "half_day": r"""(x) AS try_strptime(replace(replace(time_text(
+        regexp_replace(x, '\s*([上下]午)\s*(\d{1,2}:\d{2}(?::\d{2})?)$', ' \2 \1')), '上午', 'AM'), '下午', 'PM'),
+        ['%Y-%m-%d %I:%M:%S %p', '%Y-%m-%d %I:%M %p', '%Y-%m-%d %I:%M:%S%p', '%Y-%m-%d %I:%M%p'])""",
+    # Figures alone: serial days of a spreadsheet (1982 to 2119), seconds and milliseconds since 1970, 20260501150405.
+    "figures_time": r"""(x) AS CASE WHEN NOT regexp_full_match(x, '\d+(\.\d+)?') THEN NULL
+        WHEN regexp_full_match(x, '1\d{9}') THEN to_timestamp(try_cast(x AS DOUBLE))
+        WHEN regexp_full_match(x, '1\d{12}') THEN to_timestamp(try_cast(x AS DOUBLE) / 1000)
+        WHEN regexp_full_match(x, '20\d{6}(\d{4}(\d{2})?)?')
+        THEN CAST(try_strptime(x, ['%Y%m%d%H%M%S', '%Y%m%d%H%M', '%Y%m%d']) AS TIMESTAMPTZ)
+        WHEN regexp_full_match(x, '[3-7]\d{4}(\.\d+)?') THEN CAST(TIMESTAMP '1899-12-30'
         + to_seconds(CAST(round(try_cast(x AS DOUBLE) * 86400) AS BIGINT)) AS TIMESTAMPTZ) END""",
     # The zone a platform writes behind a time, in minutes east of UTC. CST is China's or Chicago's: the file's own zone tells.
     "zone_minutes": f"""(x) AS CASE {_ZONES} WHEN x = 'CST' AND starts_with(current_setting('TimeZone'), 'Asia/') THEN 480
@@ -90,15 +119,18 @@ MACROS = {
     "unzoned": r"""(x) AS regexp_replace(x, '\s*[A-Z]{3,4}$', '')""",
     "in_zone": """(moment, x) AS CASE WHEN zone_of(x) = '' THEN CAST(moment AS TIMESTAMPTZ)
         ELSE (moment - to_minutes(zone_minutes(zone_of(x)))) AT TIME ZONE 'UTC' END""",
+    "wall_clock": """(x) AS CASE WHEN is_half_day(x) THEN half_day(x) WHEN regexp_matches(x, '\\d')
+        THEN coalesce(try_cast(x AS TIMESTAMP), try_cast(time_text(x) AS TIMESTAMP), CAST(figures_time(x) AS TIMESTAMP)) END""",
     # Jun 8, 2025 10:23:05 PM PDT; the other spellings followed by a zone's short name.
-    "spelled_instant": """(x) AS CASE WHEN regexp_matches(x, '[A-Za-z]{3}') THEN in_zone(coalesce(
+    "spelled_instant": """(x) AS CASE WHEN regexp_matches(x, '\\d') AND regexp_matches(x, '[A-Za-z]{3}|午|[AaPp]\\.?[Mm]')
+        THEN in_zone(coalesce(
         try_strptime(unzoned(x), ['%b %d, %Y %I:%M:%S %p', '%B %d, %Y %I:%M:%S %p', '%d %b %Y %H:%M:%S', '%d %B %Y %H:%M:%S']),
-        try_cast(unzoned(x) AS TIMESTAMP), try_cast(time_text(unzoned(x)) AS TIMESTAMP)), x) END""",
-    # DuckDB by itself takes CST for Chicago's everywhere.
-    "instant": """(x) AS CASE WHEN ends_with(x, 'CST') THEN spelled_instant(x) ELSE coalesce(try_cast(x AS TIMESTAMPTZ),
-        try_cast(time_text(x) AS TIMESTAMPTZ), excel_time(x), spelled_instant(x)) END""",
+        CASE WHEN is_half_day(x) THEN half_day(unzoned(x))
+        ELSE coalesce(try_cast(unzoned(x) AS TIMESTAMP), try_cast(time_text(unzoned(x)) AS TIMESTAMP)) END), x) END""",
+    # DuckDB by itself takes CST for Chicago's everywhere, and knows words for the beginning and the end of time.
+    "instant": r"""(x) AS coalesce(CASE WHEN regexp_matches(x, '\d') AND NOT (ends_with(x, 'CST') OR is_half_day(x)) THEN
+        coalesce(try_cast(x AS TIMESTAMPTZ), try_cast(time_text(x) AS TIMESTAMPTZ), figures_time(x)) END, spelled_instant(x))""",
     "has_offset": r"""(x) AS regexp_matches(x, ':\d{2}(\.\d+)?\s*(Z|z|UTC|[+-]\d{2}(:?\d{2})?)$')""",
-    "wall_clock": """(x) AS coalesce(try_cast(x AS TIMESTAMP), try_cast(time_text(x) AS TIMESTAMP))""",
     "truth": """(x) AS CASE WHEN lower(x) IN ('true', 't', '1', 'yes', 'y', '是', '已', 'on') THEN true
         WHEN lower(x) IN ('false', 'f', '0', 'no', 'n', '否', '未', 'off') THEN false END""",
     # A spreadsheet keeps fifteen digits and writes zeros for the rest. One such id may be chance: see `Mapper.damaged`.

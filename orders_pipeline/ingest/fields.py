@@ -15,6 +15,8 @@ from orders_pipeline.dictionary.model import (
     DECLARED_ZONE,
     DUCKDB_TYPES,
     GLOBAL_NULLS,
+    NO_TIME,
+    NOT_A_NUMBER,
     REPEAT_NUMBER,
     Block,
     Dictionary,
@@ -69,7 +71,10 @@ class FieldRules:
         self.constants = constants
         self.zone = zone
         self.words = words
-        self.nulls = tuple(GLOBAL_NULLS) + tuple(str(n) for n in source.get("nulls", ()))
+        own = tuple(str(n) for n in source.get("nulls", ()))
+        self.nulls = GLOBAL_NULLS + own
+        self.number_nulls = tuple(word for word in GLOBAL_NULLS if word not in NOT_A_NUMBER) + own
+        self.time_nulls = self.nulls + NO_TIME
         self.id_nulls = self.nulls + tuple(str(n) for n in source.get("id_nulls", ()))
         self.damaged: frozenset[str] = frozenset()
         #: What the file's own cells say where the source leaves it to them (see `habits`).
@@ -219,9 +224,15 @@ class FieldRules:
             return f"CASE WHEN has_offset({text}) THEN instant({text}) END"
         if self.date_order in ("mdy", "dmy"):
             days = {"mdy": ("%m/%d/%Y", "%m-%d-%Y"), "dmy": ("%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y")}[self.date_order]
-            formats = ", ".join(literal(d + t) for d in days for t in ("", " %H:%M", " %H:%M:%S", " %I:%M:%S %p"))
+            formats = ", ".join(literal(d + t) for d in days for t in ("", " %H:%M", " %H:%M:%S", " %I:%M:%S %p", " %I:%M %p"))
             return f"coalesce(in_zone(try_strptime(unzoned({text}), [{formats}]), {text}), instant({text}))"
         return f"instant({text})"
+
+    def day_sql(self, text: str) -> str:
+        """SQL of the day a text names; of an instant with an offset the day it was in the file's zone."""
+        if self.zone == DECLARED_ZONE or self.zone is None:
+            return f"CAST(wall_clock({text}) AS DATE)"
+        return f"CAST(CASE WHEN has_offset({text}) THEN CAST(instant({text}) AS TIMESTAMP) ELSE wall_clock({text}) END AS DATE)"
 
     def _filled_down(self, handles: list[str]) -> bool:
         """Whether blank cells of these take the text above: what is read of them is read after that."""
@@ -229,7 +240,7 @@ class FieldRules:
 
     def _dated(self, text: str, handles: list[str], kind: str, rule: Mapping[str, Any]) -> Value:
         """An instant or a day: staged with its handles, or read here out of a part of their text."""
-        form, closely = ("m", self.instant_sql(text)) if kind == "timestamp" else ("d", f"CAST(wall_clock({text}) AS DATE)")
+        form, closely = ("m", self.instant_sql(text)) if kind == "timestamp" else ("d", self.day_sql(text))
         staged = ", ".join(self._use(form, h) for h in handles if h in self.binding)
         value = closely if "extract" in rule or self._filled_down(handles) else f"coalesce({staged})"
         if kind == "date":
@@ -270,12 +281,18 @@ class FieldRules:
             return self._extracted_number(rule, kind)
         handles = [h for h in operands(rule) if h in self.binding]
         numbers = {h: self.number(h) for h in handles}
+        if kind == "ratio":
+            numbers = {h: (f"coalesce({value}, percent({text}))", text) for h, (value, text) in numbers.items()}
         unread = [f"({text} IS NOT NULL AND {value} IS NULL)" for value, text in numbers.values()]
         total = self._combine(rule, {h: v for h, (v, _) in numbers.items()})
         target = DUCKDB_TYPES[kind]
         if "parts" in rule:
             return self._part(rule, total, target)
-        value, faults = f"CAST({total} AS {target})", [(" OR ".join(unread), f"unreadable_{kind}")]
+        value = f"CAST({total} AS {target})"
+        if "product" in rule:  # of two large figures it has no room: a telephone number in the price's column
+            value = f"TRY_{value}"
+            unread.append(f"({total} IS NOT NULL AND {value} IS NULL)")
+        faults = [(" OR ".join(unread), f"unreadable_{kind}")]
         if kind != "ratio" and (rule.get("rounding") or self.source.get("rounding")) != "half_up":
             faults.append((f"{value} <> {total}", "more_decimals_than_kept"))
         return Value(value, tuple(faults))
@@ -308,7 +325,8 @@ class FieldRules:
     def _extracted_number(self, rule: Mapping[str, Any], kind: str) -> Value:
         """A number that stands inside a text; text without it is no fault, it just has none."""
         text = self._texted(rule, "text", None).sql
-        return Value(f"CAST(number({text}) AS {DUCKDB_TYPES[kind]})")
+        value = f"CAST(number({text}) AS {DUCKDB_TYPES[kind]})"
+        return Value(value, ((f"{text} IS NOT NULL AND {value} IS NULL", f"unreadable_{kind}"),))
 
     def _combine(self, rule: Mapping[str, Any], values: Mapping[str, str]) -> str:
         def at(handle: str) -> str:
@@ -324,7 +342,8 @@ class FieldRules:
             less = "".join(f" - coalesce({at(h)}, 0)" for h in rule.get("less", ()))
             return blank_is_zero(parts, sign.join(f"coalesce({p}, 0)" for p in parts) + less)
         if "product" in rule:
-            return " * ".join(f"CAST({at(h)} AS DECIMAL(12,4))" for h in rule["product"])
+            first, *others = map(at, rule["product"])  # two of DECIMAL(18) overflow, where one is wider there is room
+            return " * ".join([f"CAST({first} AS DECIMAL(20,6))", *others])
         if "credit" in rule:
             parts = [at(rule["credit"]), at(rule["debit"])]
             return blank_is_zero(parts, " - ".join(f"abs(coalesce({p}, 0))" for p in parts))

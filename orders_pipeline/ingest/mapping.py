@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orders_pipeline.dictionary.model import REPEAT_NUMBER, Block, rule_handles
-from orders_pipeline.ingest.cells import is_one_of
+from orders_pipeline.ingest.cells import is_one_of, narrowed
 from orders_pipeline.ingest.fields import FieldRules, Value
 from orders_pipeline.kernel.sqltext import literal, quote
 
@@ -93,7 +93,7 @@ class Mapper(FieldRules):
         if "t" in forms:
             steps[0].append(f"bare({cell}) AS b_{handle}")
             steps[1].append(f"unquoted(b_{handle}) AS text_{handle}")
-        for form, clean, nulls in (("i", "id_", self.id_nulls), ("t", "text_", self.nulls), ("x", "id_", self.nulls)):
+        for form, clean, nulls in (("i", "id_", self.id_nulls), ("t", "text_", self.nulls), ("x", "id_", self.time_nulls)):
             if form in forms:
                 steps[2].append(f"{_unless(clean + handle, nulls)} AS {form}_{handle}")
 
@@ -106,9 +106,10 @@ class Mapper(FieldRules):
         steps[0] += [f"{readings[f][0].format(cell)} AS {name}" for f, name in casts.items()]
         unread = " OR ".join(f"{name} IS NULL" for name in casts.values()) if len(casts) == len(readings) else "true"
         steps[1].append(f"CASE WHEN {unread} THEN {cell} END AS c_{handle}")
-        steps[2].append(f"undisguised(c_{handle}) AS v_{handle}")
+        steps[2].append(f"halfwidth(undisguised(c_{handle})) AS v_{handle}")
         steps[3].append(f"plain_id(v_{handle}) AS w_{handle}")
-        steps[4].append(f"{_unless(f'w_{handle}', self.nulls)} AS r_{handle}")
+        nulls = self.number_nulls if "n" in forms else self.time_nulls
+        steps[4].append(f"{_unless(f'w_{handle}', narrowed(nulls))} AS r_{handle}")
         for form, (_, closely) in readings.items():
             value = f"CASE WHEN r_{handle} IS NOT NULL THEN {closely.format(f'r_{handle}')} END"
             steps[5].append(f"{f'coalesce({casts[form]}, {value})' if form in casts else value} AS {form}_{handle}")
@@ -119,7 +120,7 @@ class Mapper(FieldRules):
             closely = "number_comma({0})" if self.decimal == "comma" else "number({0})"
             direct, kind = closely == "number({0})", "DECIMAL(18,6)"
         elif form == "d":
-            closely = "CAST(wall_clock({0}) AS DATE)"
+            closely = self.day_sql("{0}")
             direct, kind = True, "TIMESTAMP"
         else:
             closely = self.instant_sql("{0}")
@@ -128,7 +129,12 @@ class Mapper(FieldRules):
         if not direct or any(c.isdigit() for word in self.nulls for c in word):
             return "", closely
         # A cast that fails costs more than a look at the first character.
-        cast = f"CASE WHEN {{0}} BETWEEN '0' AND ':' OR {{0}} BETWEEN '-0' AND '-:' THEN try_cast({{0}} AS {kind}) END"
+        wanted = "({0} BETWEEN '0' AND ':' OR {0} BETWEEN '-0' AND '-:')"
+        if form == "n":
+            wanted += " AND NOT (contains({0}, '+') OR contains({0}, '_'))"  # see `lost_figures`
+        elif form == "d":
+            wanted += " AND strlen({0}) <= 10"  # behind a time there may be an offset
+        cast = f"CASE WHEN {wanted} THEN try_cast({{0}} AS {kind}) END"
         return (f"CAST({cast} AS DATE)" if form == "d" else cast), closely
 
     def _ask_everything(self) -> None:

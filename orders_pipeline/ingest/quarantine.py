@@ -20,11 +20,13 @@ COLUMNS = (
 )
 #: Reason -> what it means and what to do; shown with every row.
 REASONS = {
-    "unreadable_money": "not an amount; write digits with the file's own decimal mark, e.g. 1234.50",
-    "unreadable_price": "not a price; write digits with the file's own decimal mark, e.g. 12.3450",
-    "unreadable_quantity": "not a quantity; write digits, e.g. 2",
+    "unreadable_money": "not an amount; write digits with the file's own decimal mark, e.g. 1234.50 (1.23E+05 is what a "
+    "spreadsheet left of a longer figure)",
+    "unreadable_price": "not a price; write digits with the file's own decimal mark, e.g. 12.3450 (1.23E+05 is what a "
+    "spreadsheet left of a longer figure)",
+    "unreadable_quantity": "not a quantity; write digits without a unit, e.g. 2",
     "unreadable_integer": "not a whole number",
-    "unreadable_ratio": "not a number",
+    "unreadable_ratio": "not a share; write e.g. 0.1 or 10%",
     "unreadable_time": "not a time, or one before 1990; write e.g. 2026-01-31 09:30:00",
     "unreadable_date": "not a date; write e.g. 2026-01-31",
     "unreadable_bool": "neither yes nor no; write true or false",
