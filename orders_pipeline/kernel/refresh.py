@@ -9,8 +9,8 @@ anywhere is completed by the next one.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -39,8 +39,9 @@ WHOLE_SHARE = 0.2
 #: The rows a refresh by keys has made of a table of so many are kept for the models that read them next, where they are no more
 #: than so many: finding them again would mean looking through the table once for each of these models.
 KEPT_FROM, KEPT_MOST = 1_000_000, 500_000
-#: In how many ranges of keys a table is made that does not fit into the memory at once; what is tried next.
-PARTS = (16, 128)
+#: Of so many rows of its largest input a table is made at once, of more in as many ranges of its keys; where one of these takes
+#: more memory than there is, in so many times more, at most so many.
+PART_ROWS, PARTS_MORE, PARTS_MOST = 8_000_000, 8, 512
 
 STATE = """
 CREATE SCHEMA IF NOT EXISTS kernel;
@@ -239,17 +240,26 @@ class Refresher:
         return done
 
     def _build(self, model: Model, text: str) -> Refreshed:
-        """Make a table anew from its own SELECT: at once, or, where that takes more memory than there is, range of keys by range
-        of keys. Raises Permanent when it does not fit either way."""
-        try:
-            return self.replace(model, select_of(self.connection, model, text))
-        except duckdb.OutOfMemoryException as error:
-            if model.refresh == WHOLE:
-                raise _too_large(model) from error
-        for number in PARTS:
-            with suppress(duckdb.OutOfMemoryException):
+        """Make a table anew from its own SELECT: at once, or, where that would take more memory than there is, range of keys by
+        range of keys. Raises Permanent when it does not fit either way."""
+        number = self._parts(model)
+        while True:
+            try:
+                if number == 1:
+                    return self.replace(model, select_of(self.connection, model, text))
                 return self._build_in_parts(model, number)
-        raise _too_large(model)
+            except duckdb.OutOfMemoryException as error:
+                if model.refresh == WHOLE or number * PARTS_MORE > PARTS_MOST:
+                    raise _too_large(model) from error
+            number *= PARTS_MORE
+
+    def _parts(self, model: Model) -> int:
+        """In how many ranges of keys a table is made: rows that do not fit into the memory cost more than reading again does."""
+        if model.refresh == WHOLE:
+            return 1
+        there = sizes(self.connection)
+        inputs = [n for n in model.after - model.lookups if n in there and model.key in self.columns(n)]
+        return max(1, math.ceil(max((there[n] for n in inputs), default=0) / PART_ROWS))
 
     def _build_in_parts(self, model: Model, number: int) -> Refreshed:
         begin = f"CREATE OR REPLACE TABLE {model.name} AS"

@@ -9,8 +9,8 @@ import duckdb
 import pytest
 
 from orders_pipeline import pipeline
-from orders_pipeline.kernel.models import WHOLE, Model
-from orders_pipeline.kernel.refresh import Refreshed, Refresher
+from orders_pipeline.kernel.models import WHOLE
+from orders_pipeline.kernel.refresh import Refresher
 from orders_pipeline.simulate import simulate
 from orders_pipeline_tests import support
 from orders_pipeline_tests.spark.tangle import Tangle
@@ -23,16 +23,10 @@ def test_every_keyed_table_made_in_parts_is_the_same(tmp_path: Path, monkeypatch
         Tangle(3, 150, files.as_of).land(home)
         shutil.copytree(files.landing, home.landing, dirs_exist_ok=True)
     pipeline.run(whole, files.as_of)
-    in_one = Refresher._build
+    monkeypatch.setattr(Refresher, "_parts", lambda self, model: 1 if model.refresh == WHOLE else 7)
     made = []
-
-    def build(self: Refresher, model: Model, text: str) -> Refreshed:
-        if model.refresh == WHOLE:
-            return in_one(self, model, text)
-        made.append(model.name)
-        return self._build_in_parts(model, 7)
-
-    monkeypatch.setattr(Refresher, "_build", build)
+    in_parts = Refresher._build_in_parts
+    monkeypatch.setattr(Refresher, "_build_in_parts", lambda self, model, n: made.append(model.name) or in_parts(self, model, n))
     pipeline.run(parts, files.as_of)
     keyed = [m.name for m in pipeline.models() if m.refresh != WHOLE]
     assert made == keyed

@@ -9,9 +9,10 @@ from uuid import UUID
 import duckdb
 import pytest
 
+from orders_pipeline.kernel import refresh
 from orders_pipeline.kernel.faults import Permanent
 from orders_pipeline.kernel.models import WHOLE, Model, read_model
-from orders_pipeline.kernel.refresh import PARTS, Refresher
+from orders_pipeline.kernel.refresh import Refresher
 from orders_pipeline.kernel.settings import Settings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,7 +59,7 @@ def made(tmp_path: Path, fails: int, how: str = "thing by thing_guid") -> tuple[
     return scarce, model, refresher
 
 
-@pytest.mark.parametrize(("fails", "statements"), [(0, 1), (1, 1 + PARTS[0]), (2, 2 + PARTS[1])])
+@pytest.mark.parametrize(("fails", "statements"), [(0, 1), (1, 1 + 8), (2, 2 + 64), (3, 3 + 512)])
 def test_the_parts_give_what_the_whole_gives(tmp_path: Path, fails: int, statements: int) -> None:
     scarce, model, refresher = made(tmp_path, fails)
     assert refresher.refresh(model).rows == len(KEYS)
@@ -66,6 +67,13 @@ def test_the_parts_give_what_the_whole_gives(tmp_path: Path, fails: int, stateme
     rows = scarce.execute("SELECT thing_guid, amount FROM room.sums ORDER BY thing_guid NULLS FIRST").fetchall()
     assert rows == [(k if k is None else UUID(int=k), 3 * (n + 1)) for n, k in enumerate(KEYS)]
     assert refresher.refresh(model).how == "current"
+
+
+def test_what_is_large_is_made_in_parts_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refresh, "PART_ROWS", 5)
+    scarce, model, refresher = made(tmp_path, 0)
+    assert refresher.refresh(model).rows == len(KEYS)
+    assert scarce.written == 3  # 14 rows
 
 
 def test_what_fits_in_no_way_is_told_and_leaves_the_table_as_it_was(tmp_path: Path) -> None:
