@@ -203,6 +203,9 @@ class Dictionary:
 _INVISIBLE = re.compile(r"[\u200b-\u200f\u2060\ufeff\u00ad]")
 _SPACES = re.compile(r"\s+")
 _EXPORTER_PREFIX = re.compile(r"^(?:\*:|col:)")
+#: What templates say of a column beside its name, and a name broken into lines.
+_TEMPLATE_MARKS = re.compile(r"^\*\s*|(?:\s*(?:\*|\((?:必填|选填|必填项|选填项|required|optional)\)))+$", re.IGNORECASE)
+_BROKEN_NAME = re.compile(r"(?<=[\u4e00-\u9fff)])[ \t]*[\r\n]+\s*(?=[\u4e00-\u9fff(])")
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -210,11 +213,11 @@ def canonical_header(name: str) -> str:
     """A header cell in the form in which headers are compared.
 
     Full- and half-width forms, spaces, zero-width characters, 帐/账, letter case and the `*:`/`col:` prefixes of some
-    exporters make no difference to what a column is.
+    exporters, a line break inside a Chinese name and a template's `*` or `(必填)` make no difference to what a column is.
     """
-    text = unicodedata.normalize("NFKC", str(name))
+    text = _BROKEN_NAME.sub("", unicodedata.normalize("NFKC", str(name)))
     text = _SPACES.sub(" ", _INVISIBLE.sub("", text)).strip().strip("\"'`=").strip()
-    text = _EXPORTER_PREFIX.sub("", text)
+    text = _TEMPLATE_MARKS.sub("", _EXPORTER_PREFIX.sub("", text))
     return text.replace("帐", "账").casefold()
 
 

@@ -46,8 +46,9 @@ def _check_footer(
     count, amount = connection.execute(f"SELECT {_measure(mapper, control)} FROM src").fetchall()[0]
     for what, found in (("count", Decimal(count)), ("amount", amount)):
         if what in stated and stated[what] != found:
+            told = f"{control['what'].removesuffix(' ' + what)} {what}"
             raise BadInput(
-                f"the file states {control['what']} {what} {stated[what]}, its rows give {found}: difference "
+                f"the file states {told} {stated[what]}, its rows give {found}: difference "
                 f"{found - stated[what]}. The file is cut off or was edited",
                 reason="control_total",
                 remedy="download the statement again and drop it unchanged",

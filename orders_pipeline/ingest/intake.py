@@ -27,8 +27,8 @@ from orders_pipeline.ingest.families import reunite
 from orders_pipeline.ingest.landing import Landed, Member, expand, reason_of, scan
 from orders_pipeline.ingest.load import Load, clean_up, load_staged, stage
 from orders_pipeline.ingest.raw import MEMBERS, create_raw_tables
-from orders_pipeline.ingest.read import Sniffed, check_start, open_table, split_grid
-from orders_pipeline.ingest.recognise import Recognised, recognise, stacked
+from orders_pipeline.ingest.read import Sniffed, Table, check_start, open_table, split_grid
+from orders_pipeline.ingest.recognise import Recognised, Unrecognised, recognise, stacked
 from orders_pipeline.ingest.reference import (
     create_customer_tables,
     create_health_tables,
@@ -143,8 +143,10 @@ class Taker:
     def _take_member(self, member: Member, done: Intake) -> bool:
         """Take one file; returns whether it was refused. One that is still being written waits for the next look."""
         try:
+            if member.fault is not None:
+                raise member.fault
             check_start(member.path, member.size)
-            if self._copy_of(ledger.content_id(member.sha256), member.relative_path, done):
+            if self._copy_of(ledger.content_id(member.sha256), member.relative_path, done) and not self._has_more(member):
                 return False
             with closing(open_table(member, self.home.work)) as sniffed:
                 return self._take_tables(member, sniffed, done)
@@ -167,24 +169,63 @@ class Taker:
             member.close()
 
     def _take_tables(self, member: Member, sniffed: Sniffed, done: Intake) -> bool:
-        found: list[Recognised] = []
-        faults: list[BadInput] = []
         for table in list(sniffed.tables):
             if rows := stacked(self.dictionary, table):
                 sniffed.tables += split_grid(table, rows, self.home.work)
                 sniffed.tables.remove(table)
                 table.path.unlink(missing_ok=True)
+        found: list[Recognised] = []
+        unknown: list[tuple[Table, BadInput]] = []
         for table in sniffed.tables:
             try:
                 found.append(recognise(self.dictionary, table))
             except BadInput as fault:
-                faults.append(fault.in_file(member.relative_path))
+                unknown.append((table, fault.in_file(member.relative_path)))
         if not found:
-            raise faults[0]
+            raise max((fault for _, fault in unknown), key=lambda fault: getattr(fault, "columns", 0))
+        if len(sniffed.tables) == 1:
+            self._take_table(member, found[0], "", done)
+            return False
+        return self._take_several(member, found, unknown, done)
+
+    def _take_several(self, member: Member, found: list[Recognised], unknown: list[tuple[Table, BadInput]], done: Intake) -> bool:
+        """Take each table of a file by itself; returns whether one was refused. What is no list of a known kind (a cover, a
+        pivot) is passed over, what nearly is one is told."""
+        refused = [
+            (f"{member.relative_path}#{table.sheet}", fault)
+            for table, fault in unknown
+            if table.kind == "sheet" and (not isinstance(fault, Unrecognised) or fault.is_near)
+        ]
+        empty, taken = 0, self._source_of(ledger.content_id(member.sha256))
         for number, one in enumerate(found):
+            if one.source.name == taken:  # when it was the only table of the file that a source was known for
+                taken = None
+                continue
             part = one.table.sheet or str(number) if len(found) > 1 else ""
-            self._take_table(member, one, part, done)
-        return False
+            path = member.relative_path + (f"#{part}" if part else "")
+            try:
+                self._take_table(member, one, part, done)
+            except BadInput as fault:
+                empty += fault.reason == "header_only"
+                if fault.reason != "header_only" or empty == len(found):  # a list without rows beside others loses nothing
+                    refused.append((path, fault))
+            except Transient as fault:
+                done.waiting.append((path, str(fault)))
+        for path, fault in refused:
+            fault.file = path
+            self._refuse(member, path, fault, done)
+        return bool(refused)
+
+    def _has_more(self, member: Member) -> bool:
+        """Whether a table of a file was refused while another was taken."""
+        asked = "SELECT count(*) FROM raw.files WHERE sha256 = ? AND status = 'refused' AND starts_with(path, ?)"
+        return bool(self.connection.execute(asked, [member.sha256, f"{member.relative_path}#"]).fetchall()[0][0])
+
+    def _source_of(self, file_id: str) -> str | None:
+        found = self.connection.execute(
+            "SELECT source FROM raw.files WHERE file_id = ? AND status = 'loaded'", [file_id]
+        ).fetchall()
+        return found[0][0] if found else None
 
     def _copy_of(self, file_id: str, path: str, done: Intake) -> bool:
         known = self.connection.execute(

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from orders_pipeline.ingest.read.limits import DEFAULT, Limits
 from orders_pipeline.ingest.read.opening import CHECKED_ABOVE_BYTES
 from orders_pipeline.ingest.read.scan import sha256_of
+from orders_pipeline.kernel.faults import BadInput
 
 HINT_KEYS = frozenset({"shop", "account", "timezone", "channel", "courier", "warehouse", "owner", "exported", "dates"})
 #: Reasons for waiting that pass without anybody doing anything.
@@ -76,7 +77,8 @@ class Member:
     """One file to read: a landed file itself or an entry unpacked from an archive.
 
     ``relative_path`` of an entry is ``a.zip!/detail.csv``; ``path`` is where its bytes are (in the work directory
-    for entries). ``known_sha256`` is set once somebody has read the bytes anyway.
+    for entries). ``known_sha256`` is set once somebody has read the bytes anyway. ``fault``: why an entry could not be
+    unpacked, while others of its archive could; ``path`` is the archive then.
     """
 
     landed: Landed
@@ -85,6 +87,7 @@ class Member:
     size: int
     hints: dict[str, str]
     known_sha256: str | None = None
+    fault: BadInput | None = None
 
     @property
     def sha256(self) -> str:
@@ -227,8 +230,9 @@ def hints_of(relative_path: str) -> dict[str, str]:
 def expand(landed: Landed, work_dir: Path, limits: Limits = DEFAULT) -> Iterator[Member]:
     """The files to read in a landed file: its entries when it is an archive (zip, gzip, nested), else itself.
 
-    An archive is taken whole or refused whole, before its first member is handed over. Entries are written under
-    names of our own into ``work_dir``, never under theirs; the caller deletes that folder when it is done.
+    An archive is unpacked before its first member is handed over. One that is meant to do harm, or of which no entry can be
+    read, is refused whole; else an entry that cannot be read comes with its ``fault``. Entries are written under names of
+    our own into ``work_dir``, never under theirs; the caller deletes that folder when it is done.
 
     Raises `BadInput` with a reason ``archive_*`` (see `read.archive`).
     """

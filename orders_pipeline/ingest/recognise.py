@@ -11,6 +11,13 @@ from orders_pipeline.ingest.read import Table
 from orders_pipeline.kernel.faults import BadInput
 
 
+class Unrecognised(BadInput):
+    """No known source. `columns`: how many of the nearest one the header has; `is_near`: enough to be a list of that kind."""
+
+    columns = 0
+    is_near = False
+
+
 @dataclass(frozen=True)
 class Recognised:
     """A table, its source, the header line (1-based) and handle -> column index."""
@@ -19,6 +26,10 @@ class Recognised:
     source: Source
     header_line: int
     binding: Mapping[str, int]
+
+
+#: Columns of a known source from which on a table is taken for a list of that kind.
+_NEAR = 4
 
 
 @cache
@@ -142,14 +153,17 @@ def _is_stranger(source: Source, header: list[str]) -> bool:
     return not {c for c in header if c} <= {canonical_header(name) for name in source.columns}
 
 
-def _unrecognised(nearest: tuple[int, str, list[str]]) -> BadInput:
+def _unrecognised(nearest: tuple[int, str, list[str]]) -> Unrecognised:
     count, name, missing = nearest
     if count < 2:
         message = "no line looks like the header of a known source"
     else:
         message = f"no known source; nearest is {name} ({count} columns), without {', '.join(missing) or 'a clear match'}"
-    return BadInput(
+    fault = Unrecognised(
         message,
         reason="unrecognised",
         remedy="`orders-pipeline channel list` shows what is known; docs/how-to/add-a-channel.md adds one",
     )
+    fault.columns = count
+    fault.is_near = count >= _NEAR and count > len(missing)
+    return fault

@@ -8,6 +8,7 @@ from typing import Any
 import openpyxl
 import pytest
 
+from orders_pipeline.ingest import intake
 from orders_pipeline.kernel.home import Home
 from orders_pipeline_tests.support import query, run
 
@@ -30,6 +31,70 @@ def sheet(home: Home, rows: list[list[Any]], merged: tuple[str, ...] = ()) -> Pa
     path = home.landing / "book.xlsx"
     book.save(path)
     return path
+
+
+def sheets(home: Home, content: dict[str, list[list[Any]]]) -> Path:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in content.items():
+        page = book.create_sheet(name)
+        for row in rows:
+            page.append(row)
+    path = home.landing / "book.xlsx"
+    book.save(path)
+    return path
+
+
+def files(home: Home) -> dict[str, tuple[str, int]]:
+    return {path: (status, rows) for path, status, rows in query(home, "SELECT path, status, rows_read FROM ops.files")}
+
+
+def test_a_sheet_that_is_refused_does_not_stop_the_others(home: Home) -> None:
+    near = ["channel", "shop_id", "channel_order_id", "status", "payable_amount"]  # an order's list without its time
+    sheets(home, {
+        "说明": [["本表由系统导出"], ["请勿修改"]],
+        "模板": [ORDER],
+        "没有时间": [near, ["taobao", "main", "A8", "paid", "10.00"]],
+        "订单": [ORDER, order("A1"), order("A2")],
+        "明细": [LINE, ["taobao", "main", "A1", "S1", 1]],
+    })  # fmt: skip
+    run(home, AS_OF)
+    assert files(home) == {
+        "book.xlsx#订单": ("loaded", 2), "book.xlsx#明细": ("loaded", 1), "book.xlsx#没有时间": ("refused", 0),
+    }  # fmt: skip
+    (reason,) = query(home, "SELECT reason FROM ops.files WHERE status = 'refused'")[0]
+    assert reason.startswith("book.xlsx#没有时间: no known source; nearest is standard_orders") and "created_at" in reason
+    run(home, AS_OF)
+    assert len(files(home)) == 3
+
+
+def test_a_workbook_of_empty_lists_is_told(home: Home) -> None:
+    sheets(home, {"订单": [ORDER], "明细": [LINE]})
+    run(home, AS_OF)
+    (reason,) = query(home, "SELECT reason FROM ops.files")[0]
+    assert "[header_only]" in reason
+
+
+def test_a_sheet_that_becomes_known_later_is_taken_then_and_the_other_stays(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    sheets(home, {"订单": [ORDER, order("A1"), order("A2")], "明细": [LINE, ["taobao", "main", "A1", "S1", 1]]})
+    recognise, fingerprint = intake.recognise, intake.dictionary_fingerprint
+
+    def not_yet(dictionary: Any, table: Any) -> Any:
+        if table.sheet == "明细":
+            fault = intake.Unrecognised("no known source", reason="unrecognised")
+            fault.is_near = True
+            raise fault
+        return recognise(dictionary, table)
+
+    monkeypatch.setattr(intake, "recognise", not_yet)
+    monkeypatch.setattr(intake, "dictionary_fingerprint", lambda: "before")
+    run(home, AS_OF)
+    assert files(home) == {"book.xlsx": ("loaded", 2), "book.xlsx#明细": ("refused", 0)}
+    monkeypatch.setattr(intake, "recognise", recognise)
+    monkeypatch.setattr(intake, "dictionary_fingerprint", fingerprint)
+    run(home, AS_OF)
+    assert files(home) == {"book.xlsx": ("loaded", 2), "book.xlsx#明细": ("loaded", 1)}
+    assert query(home, "SELECT sku FROM orders.order_lines") == [("S1",)]
 
 
 def test_tables_under_each_other_are_each_taken(home: Home) -> None:

@@ -511,6 +511,28 @@ def locked_zip(path: Path) -> None:
     path.write_bytes(bytes(packed))
 
 
+@case("half_locked.zip!/a.csv", "refused", "archive_encrypted")
+@case("half_locked.zip!/b.csv", "loaded", accepted=3)
+def half_locked_zip(path: Path) -> None:
+    """One entry with a password, its neighbour without."""
+    packed = bytearray(zipped({"a.csv": good("halflocked"), "b.csv": good("halfopen")}))
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        packed[packed.index(mark) + offset] |= 1
+    path.write_bytes(bytes(packed))
+
+
+@case("half_spoiled.zip!/a.csv", "refused", "archive_damaged")
+@case("half_spoiled.zip!/b.csv", "loaded", accepted=3)
+@case("half_spoiled.zip!/inner.zip", "refused", "archive_damaged")
+def half_spoiled_zip(path: Path) -> None:
+    """One entry changed on the way, an archive in it that was cut off, and a neighbour nothing has happened to."""
+    inner = zipped({"c.csv": good("spoiledinner", 50)})[:-30]
+    packed = bytearray(zipped({"a.csv": good("spoiled"), "b.csv": good("unspoiled"), "inner.zip": inner}, zipfile.ZIP_STORED))
+    place = packed.index(b"paid")
+    packed[place : place + 4] = b"void"
+    path.write_bytes(bytes(packed))
+
+
 @case("seven.csv", "refused", "archive_unsupported")
 def seven_zip(path: Path) -> None:
     path.write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(100))
@@ -565,6 +587,14 @@ def far_corner(path: Path) -> None:
 @case("wrong_dimension.xlsx", "loaded", accepted=3)
 def wrong_dimension(path: Path) -> None:
     path.write_bytes(workbooks.xlsx(lines(path.name), dimension="A1:B2"))
+
+
+@case("template_header.xlsx", "loaded", accepted=3)
+def header_of_a_template(path: Path) -> None:
+    """Names marked as those of a form to be filled in."""
+    head, *rows = lines(path.name)
+    marked = [f"*{name}" if n % 3 == 0 else f"{name}\n（必填）" if n % 3 == 1 else f"{name} (选填)*" for n, name in enumerate(head)]
+    path.write_bytes(workbooks.xlsx([marked, *rows]))
 
 
 @case("cut.xlsx", "refused")

@@ -227,6 +227,7 @@ def test_damaged_archives_are_refused(root):
     whole = zipped({"a.csv": os.urandom(10_000), "b.csv": os.urandom(10_000)})
     flipped = bytearray(whole)
     flipped[5_000] ^= 0xFF
+    flipped[15_000] ^= 0xFF
     cases = [
         whole[:-1_000],
         whole[:9_000],
@@ -242,3 +243,20 @@ def test_damaged_archives_are_refused(root):
     assert refusal(root).reason == "archive_empty"
     put(root, "a.zip", b"Rar!\x1a\x07\x00")
     assert refusal(root).reason == "archive_unsupported"
+
+
+def test_an_entry_that_cannot_be_read_leaves_its_neighbours(root):
+    packed = bytearray(zipped({"a.csv": os.urandom(10_000), "b.csv": b"x", "sub/c.zip": zipped({"d.csv": b"y"})[:-5]}))
+    packed[5_000] ^= 0xFF
+    put(root, "a.zip", bytes(packed))
+    (landed,) = scan(root)
+    found = {member.relative_path: member for member in expand(landed, root.parent / "work")}
+    assert {path: member.fault and member.fault.reason for path, member in found.items()} == {
+        "a.zip!/a.csv": "archive_damaged",
+        "a.zip!/b.csv": None,
+        "a.zip!/sub/c.zip": "archive_damaged",
+    }
+    assert str(found["a.zip!/a.csv"].fault).startswith("a.zip!/a.csv: this file of the archive is refused")
+    for member in found.values():
+        member.close()
+    assert (root / "a.zip").exists() and not list((root.parent / "work").iterdir())

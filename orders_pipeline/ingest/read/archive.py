@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import lzma
@@ -25,6 +26,13 @@ _UTF8_NAME = 0x800
 _ENCRYPTED = 0x1
 _OTHER_ARCHIVES = ((b"Rar!", "RAR"), (b"7z\xbc\xaf\x27\x1c", "7z"), (b"BZh", "bzip2"), (b"\xfd7zXZ", "xz"))
 _AGAIN = "download or copy the archive again"
+#: What one entry may suffer from while its neighbours are fine.
+_ENTRY_FAULTS = {
+    "archive_encrypted": ("it is encrypted", "unpack it with its password and put the files inside into the landing folder"),
+    "archive_damaged": ("it is damaged or was cut off", _AGAIN),
+    "archive_unsupported": ("it uses a compression that is not read", "unpack it, or pack it as plain zip"),
+    "archive_empty": ("there is no file in it", _AGAIN),
+}
 
 
 class _Budget:
@@ -88,12 +96,21 @@ def _members(member: Member, work_dir: Path, limits: Limits, budget: _Budget, de
     inner = _unzip(member, work_dir, budget) if packed else [_gunzip(member, work_dir, budget)]
     found = []
     for entry in inner:
-        deeper = _members(entry, work_dir, limits, budget, depth + 1)
+        if entry.fault:
+            found.append(entry)
+            continue
+        try:
+            deeper = _members(entry, work_dir, limits, budget, depth + 1)
+        except BadInput as fault:
+            if fault.reason not in _ENTRY_FAULTS:
+                raise
+            deeper = [_unreadable(entry.landed, entry.relative_path, entry.size, fault.reason)]
         if deeper != [entry]:
             entry.path.unlink()
         found.extend(deeper)
-    if not found:
-        raise _refused("there is no file in it", "archive_empty", _AGAIN)
+    if all(entry.fault for entry in found):
+        reason = found[0].fault.reason if found and found[0].fault else "archive_empty"
+        raise _refused(_ENTRY_FAULTS[reason][0], reason, _ENTRY_FAULTS[reason][1])
     return found
 
 
@@ -141,19 +158,44 @@ def _unzip(member: Member, work_dir: Path, budget: _Budget) -> list[Member]:
                 name = _entry_name(info)
                 if info.is_dir() or _is_litter(name):
                     continue
-                _check(info, name)
+                _check(name)
                 name = _unlike(name, names)
                 budget.take_entry()
-                with archive.open(info) as source:
-                    path, size, digest = _write(source, work_dir, name, budget, info.compress_size)
-                entries.append(_entry(member, path, name, size, digest))
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
+                entries.append(_unpacked(member, archive, info, name, work_dir, budget))
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise _damaged() from error
-    except NotImplementedError as error:
-        raise _refused(
-            "it uses a compression that is not read", "archive_unsupported", "unpack it, or pack it as plain zip"
-        ) from error
     return sorted(entries, key=lambda entry: entry.relative_path)
+
+
+def _unpacked(
+    member: Member, archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, work_dir: Path, budget: _Budget
+) -> Member:
+    """One entry of a zip, or what stands for it when it alone cannot be read."""
+    written = len(budget.written)
+    try:
+        if info.flag_bits & _ENCRYPTED:
+            reason = "archive_encrypted"
+        else:
+            with archive.open(info) as source:
+                path, size, digest = _write(source, work_dir, name, budget, info.compress_size)
+            return _entry(member, path, name, size, digest)
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError):
+        reason = "archive_damaged"
+    except NotImplementedError:
+        reason = "archive_unsupported"
+    for path in budget.written[written:]:
+        path.unlink(missing_ok=True)
+    return _unreadable(member.landed, f"{member.relative_path}!/{name}", info.file_size, reason)
+
+
+def _unreadable(landed: Landed, relative_path: str, size: int, reason: str) -> Member:
+    from orders_pipeline.ingest.landing import Member
+
+    what, remedy = _ENTRY_FAULTS[reason]
+    fault = BadInput(f"this file of the archive is refused: {what}", reason=reason, file=relative_path, remedy=remedy)
+    return Member(landed, landed.path, relative_path, size, dict(landed.hints), fault=fault)
 
 
 def _entry_name(info: zipfile.ZipInfo) -> str:
@@ -187,13 +229,7 @@ def _is_litter(name: str) -> bool:
     return name.startswith("__MACOSX/") or is_ignored(name.rsplit("/", 1)[-1])
 
 
-def _check(info: zipfile.ZipInfo, name: str) -> None:
-    if info.flag_bits & _ENCRYPTED:
-        raise _refused(
-            "it is encrypted",
-            "archive_encrypted",
-            "unpack it with its password and put the files inside into the landing folder",
-        )
+def _check(name: str) -> None:
     if name.startswith("/") or ".." in name.split("/") or ":" in name.split("/")[0] or "\0" in name:
         raise _refused("a file in it has a path that leads out of the archive", "archive_unsafe_name")
 
