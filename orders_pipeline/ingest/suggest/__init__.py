@@ -19,6 +19,7 @@ from orders_pipeline.dictionary.model import load_dictionary
 from orders_pipeline.ingest.landing import as_member
 from orders_pipeline.ingest.read import Table, header_candidates, open_table
 from orders_pipeline.ingest.recognise import recognise
+from orders_pipeline.ingest.suggest.currency import currency_of
 from orders_pipeline.ingest.suggest.kinds import Reading
 from orders_pipeline.ingest.suggest.names import Names
 from orders_pipeline.ingest.suggest.profile import Profile, find_header, take_profile
@@ -26,10 +27,6 @@ from orders_pipeline.ingest.suggest.propose import readings
 from orders_pipeline.ingest.suggest.relations import Relations, constant_within, find_relations
 from orders_pipeline.ingest.suggest.rules import Rules, make_rules
 from orders_pipeline.kernel.faults import BadInput, Usage
-
-#: Signs and scripts that tell the currency of a file without a currency column.
-_SIGNS = {"￥": "CNY", "元": "CNY", "€": "EUR", "£": "GBP", "₩": "KRW", "rmb": "CNY", "円": "JPY"}
-_CODES = ("CNY", "USD", "EUR", "GBP", "JPY", "KRW", "BRL", "SGD", "MYR", "THB", "PHP", "IDR", "VND", "TWD", "HKD", "AUD", "CAD")
 
 
 @dataclass
@@ -130,7 +127,7 @@ def _settings(made: Suggestion, names: Names) -> None:
         if names.dictionary.field(e, f).type in ("money", "price")
     }
     if money and "currency" not in rules.columns:
-        made.top["currency"] = _currency(profile)
+        made.top["currency"] = currency_of(names, profile)
         if made.top["currency"][0] == "?":
             made.questions.append(
                 "currency: no column, sign or word of the file tells the currency of its amounts; write its ISO code"
@@ -157,24 +154,6 @@ def _settings(made: Suggestion, names: Names) -> None:
             f"{', '.join(worded)}: times in words or twelve-hour form; a row whose time cannot be read waits in quarantine"
         )
     made.signature = _signature(made, names)
-
-
-def _currency(profile: Profile) -> tuple[str, str]:
-    headers = " ".join(c.name for c in profile.columns).lower()
-    cells = " ".join(s for c in profile.columns if c.share("money_sign") > 0.5 for s in c.samples)
-    for code in _CODES:
-        if re.search(rf"\b{code.lower()}\b", headers):
-            return code, "named in the header"
-    for sign, code in _SIGNS.items():
-        if sign in cells or re.search(rf"[(\[（]\s*[+\-]?{sign}", headers):
-            return code, f"amounts carry {sign}"
-    if re.search(r"[\u3040-\u30ff]", headers):
-        return "JPY", "the header is Japanese: check"
-    if re.search(r"[\uac00-\ud7af]", headers):
-        return "KRW", "the header is Korean: check"
-    if re.search(r"[\u4e00-\u9fff]", headers):
-        return "CNY", "the header is Chinese and names no currency: check"
-    return "?", ""
 
 
 def _signature(made: Suggestion, names: Names) -> list[str]:

@@ -12,7 +12,7 @@ from orders_pipeline.ingest.suggest.settlement import kind_of
 #: A field is proposed from this confidence on, listed as a candidate from the second one on.
 PROPOSED, CANDIDATE = 0.62, 0.15
 #: One a row can do without is proposed from here on: a gap costs less than a wrong figure.
-OPTIONAL = 0.7
+OPTIONAL = 0.66
 #: What a file of each kind consists of. Orders with their lines in one file are a kind of their own.
 MODELS: tuple[tuple[str, ...], ...] = (
     ("orders",),
@@ -85,7 +85,7 @@ _STAND_INS = {
     "return_id": (("channel_order_id", "requested_at"),),
 }
 #: A file of several channels is a warehouse's (or an ERP's for it): a platform exports its own orders only.
-_SEVERAL_CHANNELS = 5.0
+_SEVERAL_CHANNELS = 7.0
 #: Fields whose lack makes an entity improbable even where the standard can do without.
 _TELLING = {
     "returns": ("return_id", "requested_at", "reason", "refund_amount"),

@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 from orders_pipeline.ingest.suggest.assign import dealt_shares
 from orders_pipeline.ingest.suggest.evidence import IMPOSSIBLE, shape
+from orders_pipeline.ingest.suggest.hints import BARE_NUMBER, beside_of, concepts_of, hint, row_number
 from orders_pipeline.ingest.suggest.names import Named, Names, Slot
-from orders_pipeline.ingest.suggest.profile import Column, Profile
+from orders_pipeline.ingest.suggest.profile import Profile
 
 #: Log-odds of a name: STEEPNESS × (likeness - EVEN). At EVEN it says neither yes nor no.
 STEEPNESS, EVEN = 11.0, 0.58
@@ -17,24 +18,16 @@ STEEPNESS, EVEN = 11.0, 0.58
 _REQUIRED = 0.25
 #: Weight of a word up to which two names that differ in it alone are one.
 _SAYS_NOTHING = 0.1
-#: What gaps take from a column for a required field, and the share of filled rows from which it has none.
-_HAS_GAPS, _MOSTLY = -0.7, 0.9
-_BORNE, _NOT_THE_ORDER, _OWN_CODE, _PIECES = 1.0, 2.0, 0.6, 3.0
-_MONEY = frozenset({"amount", "price", "fee", "pay", "payable", "total", "discount", "refund"})
-#: Words of the money itself in the name of a number.
-_MOVED = frozenset({"pay", "trade", "ledger", "settle", "refund", "payout"})
 
 
 def evidence(names: Names, profile: Profile, slots: Mapping[str, list[Slot]]):
     odds: dict[tuple[int, str], float] = {}
     reasons: dict[tuple[int, str], list[str]] = {}
     needed = {name: _groups(words) for name, words in names.wording.spec["needs"].items()}
-    said_as = _said_as(names, profile)
-    gross = any("gross" in concepts_of(names, c) for c in profile.columns)
-    own = tuple(w for w in names.wording.spec["words"]["merchant"] if len(w) > 1)
+    beside = beside_of(names, profile, "outbound_id" in slots)
     prefix = _common_prefix([c.name for c in profile.columns if c.name.strip()])
     for column in profile.columns:
-        known = dict(names.scores(said_as[column.index])) if column.name.strip() else {}
+        known = dict(names.scores(beside.said_as[column.index])) if column.name.strip() else {}
         if prefix and column.name.startswith(prefix) and column.name != prefix:
             for slot, named in names.scores(column.name[len(prefix) :]).items():
                 if slot not in known or named.score > known[slot].score:
@@ -47,64 +40,20 @@ def evidence(names: Names, profile: Profile, slots: Mapping[str, list[Slot]]):
             if name in needed and not all(group & said for group in needed[name]):
                 continue
             cells, why = shape(names, profile, column, places[0])
-            total = STEEPNESS * (named.score - EVEN) + cells + _whole_or_part(names, column, name, slots)
-            total += _gaps(names, column, places) + _hints(said, name, gross)
-            total += _OWN_CODE if name == "sku" and any(w in column.name.lower() for w in own) else 0.0
+            total = STEEPNESS * (named.score - EVEN) + cells + hint(names, column, places[0], beside, slots)
             if cells > IMPOSSIBLE and total > -4.0:
                 odds[column.index, name] = total
                 reasons[column.index, name] = [_named(named), why]
+        number = row_number(column, said, slots)
+        if number and odds.get((column.index, number), 0.0) < BARE_NUMBER:
+            odds[column.index, number] = BARE_NUMBER
+            reasons[column.index, number] = ["a number and nothing else, another one in every row"]
     return odds, reasons
 
 
 def _groups(words: Sequence[str | Sequence[str]]) -> list[set[str]]:
     """Words of which a name must have one; of a list of lists one of each."""
     return [set(group) for group in words] if words and isinstance(words[0], list) else [set(words)]
-
-
-def _said_as(names: Names, profile: Profile) -> dict[int, str]:
-    """What each name is taken to say: where no column speaks of orders, the invoice (basket, receipt) is the order."""
-    wording = names.wording
-    stand_ins = set(wording.spec["order_stand_ins"])
-    if any("order" in concepts_of(names, c) for c in profile.columns):
-        return {c.index: c.name for c in profile.columns}
-    return {
-        c.index: " ".join("order" if t.concepts & stand_ins else t.text for t in wording.tokens(c.name))
-        if stand_ins & concepts_of(names, c)
-        else c.name
-        for c in profile.columns
-    }
-
-
-def _gaps(names: Names, column: Column, places: Sequence[Slot]) -> float:
-    """What every row must have is rather the column that has it in every row."""
-    entity, name = places[0]
-    return _HAS_GAPS if name in names.dictionary.entities[entity].required and 0 < column.filled < _MOSTLY else 0.0
-
-
-def _hints(said: set[str], name: str, gross: bool) -> float:
-    """What single words decide between columns that are both named like the field."""
-    if name in ("merchant_discount_amount", "platform_discount_amount") and {"bear", "real"} & said:
-        return _BORNE  # of discounts what was borne in the end counts
-    if name.startswith("amount") and gross and "net" in said:
-        return -_BORNE  # fees are movements of their own beside the gross amount: the net would count them twice
-    if "amount" in name and "quantity" in said and not said & _MONEY:
-        return -_PIECES
-    if name == "payment_id" and "order" in said and not said & _MOVED:
-        return -_NOT_THE_ORDER  # an order has several movements
-    return 0.0
-
-
-def _whole_or_part(names: Names, column: Column, name: str, slots: Mapping[str, list[Slot]]) -> float:
-    """A quantity beside lines is the line's unless its name says total; a status is the order's unless its name says line."""
-    if name == "line_status" and "status" in slots:
-        parts = {"line", "sub", "goods", "sku"}
-        return 0.0 if any(parts & t.concepts for t in names.wording.tokens(column.name)) else -6.0
-    if name not in ("quantity", "item_quantity"):
-        return 0.0
-    total = any("total" in t.concepts for t in names.wording.tokens(column.name))
-    if name == "quantity":
-        return -2.0 if total and "item_quantity" in slots else 0.0
-    return 0.0 if total else -6.0 if "quantity" in slots else -1.0
 
 
 def _common_prefix(headers: Sequence[str]) -> str:
@@ -127,7 +76,7 @@ def confidence_of(
 ) -> dict[tuple[int, str], float]:
     """Log-odds to shares: what a column gives a field after its other fields, and the field's other columns, had theirs."""
     alone = {}
-    said_as = _said_as(names, profile)
+    said_as = beside_of(names, profile, "shipments" in entities).said_as
     for column in profile.columns:
         text = said_as[column.index]
         other = names.unneeded(text, entities) if text.strip() else 0.0
@@ -147,7 +96,3 @@ def _twins(names: Names, profile: Profile) -> dict[int, object]:
         for c in profile.columns
     }
     return {index: words or index for index, words in said.items()}
-
-
-def concepts_of(names: Names, column: Column) -> set[str]:
-    return {concept for token in names.wording.tokens(column.name) for concept in token.concepts}

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from orders_pipeline.ingest.suggest.assign import SEVERAL, STAND_IN, assign
 from orders_pipeline.ingest.suggest.evidence import related
+from orders_pipeline.ingest.suggest.hints import NUMBERS, concepts_of
 from orders_pipeline.ingest.suggest.kinds import (
     CANDIDATE,
     MANY_PARTS,
@@ -26,12 +27,14 @@ from orders_pipeline.ingest.suggest.kinds import (
     judge,
 )
 from orders_pipeline.ingest.suggest.names import Names, Slot
-from orders_pipeline.ingest.suggest.odds import concepts_of, confidence_of, evidence
+from orders_pipeline.ingest.suggest.odds import confidence_of, evidence
 from orders_pipeline.ingest.suggest.profile import Column, Profile
 from orders_pipeline.ingest.suggest.relations import Relations
 from orders_pipeline.ingest.suggest.settlement import may_be_part
 
-_WORTH_DEALING = 0.5
+_WORTH_DEALING = 0.4
+#: From where on a column is taken for a required field no other is taken for, and how many times as sure as the next it must be.
+_BEST_THERE_IS, _AHEAD = 0.4, 1.6
 #: Scores of two readings this far apart: one is 2.7 times as probable as the other.
 READING_SPREAD = 0.9
 #: Written beside another field by themselves, or said once for the whole file.
@@ -74,7 +77,30 @@ def _doubt(found: list[Reading]) -> None:
         choice.candidates = listed
         if choice.outcome == "proposed" and listed[0].confidence < PROPOSED:
             choice.outcome = "unsure"
+    _take_for_required(best)
     best.missing = sorted(f for f in best.missing if not any(c.field == f for c in best.choices))
+
+
+def _take_for_required(reading: Reading) -> None:
+    """A field every row must have comes from a column that is well ahead of all others, though not sure by itself.
+
+    A person answers the question with the same column; the proposal says how sure it is.
+    """
+    for name in set(reading.missing) - NUMBERS:
+        wanted = sorted(
+            ((k.confidence, -c.column.index, c) for c in reading.choices for k in c.candidates[:1] if k.field == name),
+            reverse=True,
+        )
+        rest = (
+            max(
+                (k.confidence for c in reading.choices for k in c.candidates if k.field == name and c is not wanted[0][2]),
+                default=0.0,
+            )
+            if wanted
+            else 0.0
+        )
+        if wanted and wanted[0][0] >= max(_BEST_THERE_IS, _AHEAD * rest) and wanted[0][2].outcome == "unsure":
+            wanted[0][2].outcome = "proposed"
 
 
 def slots_of(names: Names, entities: Collection[str]) -> dict[str, list[Slot]]:
@@ -202,7 +228,10 @@ def _choose(
         if place is not None:
             given[profile.columns[place].index] = name
     for (index, name), value in sorted(confidence.items(), key=lambda item: -item[1]):
-        if name in SEVERAL and value > confidence.get((index, given.get(index, "")), 0.0):
+        mine = given.get(index, "")
+        # The words of a status stand beside it by themselves: a column that can be the status is.
+        beside = name == "raw_status" and mine in ("status", "status_code") and confidence[index, mine] >= PROPOSED
+        if name in SEVERAL and not beside and value > confidence.get((index, mine), 0.0):
             given[index] = name
     _only_the_surest(profile, given, confidence)
     if not any(n == "amount:debit" and confidence[i, n] >= CANDIDATE for i, n in given.items()):

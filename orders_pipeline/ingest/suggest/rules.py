@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from orders_pipeline.dictionary.model import REPEAT_NUMBER, canonical_value, operands, spelled_out
+from orders_pipeline.dictionary.model import canonical_value, operands, spelled_out
 from orders_pipeline.ingest.suggest import words
+from orders_pipeline.ingest.suggest.hints import concepts_of
 from orders_pipeline.ingest.suggest.kinds import Reading
+from orders_pipeline.ingest.suggest.movements import Movements, Rules
 from orders_pipeline.ingest.suggest.names import Names
-from orders_pipeline.ingest.suggest.odds import concepts_of
 from orders_pipeline.ingest.suggest.profile import Column, Profile
 from orders_pipeline.ingest.suggest.relations import Relations
-from orders_pipeline.ingest.suggest.settlement import kind_of
 
 _MONEY = (
     "list_amount",
@@ -34,16 +33,6 @@ _AGGREGATES = {
     "status": "least_advanced",
 }
 _STAGES = (("cancelled_at", "cancelled"), ("completed_at", "completed"), ("shipped_at", "shipped"), ("paid_at", "paid"))
-#: Of what a row's number is made where the file has none: entity -> (its number, fields that tell one row from another).
-_NUMBERED = {
-    "payments": (
-        "payment_id",
-        ("platform_txn_id", "channel_order_id", "payout_id", "occurred_at", "kind", "description", "amount", "amount:net",
-         "amount:credit", "amount:debit"),
-    ),
-    "inventory_movements": ("movement_id", ("reference_id", "warehouse_id", "sku", "occurred_at", "kind", "quantity")),
-    "returns": ("return_id", ("channel_order_id", "sub_order_id", "sku", "requested_at")),
-}  # fmt: skip
 #: An address that begins with its places, blanks between them, and where each of them stands.
 _PLACES_FIRST = r"\S+\s+\S+\s+\S+\s+\S"
 _IN_ADDRESS = {
@@ -72,18 +61,6 @@ _SPELLINGS = tuple(
 _PLACES = {"warehouse_id": "warehouse", "courier_code": "courier"}
 
 
-@dataclass
-class Rules:
-    """A source's rules and the questions they leave open. `columns`: handle -> column; `notes`: handle or field -> remark."""
-
-    columns: dict[str, Column] = field(default_factory=dict)
-    blocks: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
-    open: list[str] = field(default_factory=list)
-    top: dict[str, Any] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
-
-
 def make_rules(
     names: Names, profile: Profile, relations: Relations, reading: Reading, order_groups: tuple[int, frozenset[int]]
 ) -> Rules:
@@ -91,7 +68,7 @@ def make_rules(
     return _Maker(names, profile, relations, reading, order_groups).make()
 
 
-class _Maker:
+class _Maker(Movements):
     def __init__(
         self, names: Names, profile: Profile, relations: Relations, reading: Reading, groups: tuple[int, frozenset[int]]
     ) -> None:
@@ -138,9 +115,6 @@ class _Maker:
 
     # ---- single fields
 
-    def _one(self, name: str) -> list[str]:
-        return self.handles.get(name, [])[:1]
-
     def _field(self, entity: str, name: str) -> Any:
         meaning = self.names.dictionary.field(entity, name)
         handles = self.handles.get(name)
@@ -162,7 +136,10 @@ class _Maker:
         if name == "raw_status" and not handles:
             handles = self._one("status") or self._one("status_code")
         elif name == "platform_txn_id" and entity == "payments" and not handles:
-            handles = self._one("payment_id")
+            # A settlement of orders that numbers no transaction: what it settles is the order.
+            handles = self._one("payment_id") or self._one("channel_order_id")
+        elif name == "outbound_id" and entity == "shipments" and not handles:
+            return self._document()
         elif name == "channel" and entity == "shipments" and not handles:
             return self._channel_of_shop()
         elif name == "raw_channel_order_id":
@@ -197,6 +174,16 @@ class _Maker:
         if samples and all(re.match(_PLACES_FIRST, s) and s.startswith(tuple(provinces)) for s in samples):
             for name in wanted:
                 fields[name] = {"from": handles[0] if len(handles) == 1 else handles, "extract": _IN_ADDRESS[name]}
+
+    def _document(self) -> Any:
+        """Without a number of the outbound document what was sent together tells: the system's own order, else the parcel."""
+        handles = [h for n in ("internal_order_id", "waybill_id", "channel_order_id") for h in self._one(n)]
+        if not handles:
+            return None
+        self.rules.notes["shipments.outbound_id"] = (
+            "the file does not number its outbound documents; what was sent together stands in"
+        )
+        return handles[0] if len(handles) == 1 else {"from": handles}
 
     def _channel_of_shop(self) -> Any:
         """The channel of each row by the name of its shop, where that names the platform: 京东旗舰店."""
@@ -236,6 +223,11 @@ class _Maker:
         if "payable_amount" not in fields and self.handles.get("paid_amount"):
             fields["payable_amount"] = self._one("paid_amount")[0]
             self.rules.notes["orders.payable_amount"] = "the file only states what was paid; no other column is the amount due"
+        elif "payable_amount" not in fields and (goods := self._goods()):
+            fields["payable_amount"] = goods
+            note = "no column is the amount due: what the goods come to stands in, without freight and discounts"
+            self.rules.notes["orders.payable_amount"] = note
+            self.rules.remarks.append(f"orders.payable_amount: {note}")
         if "created_at" not in fields and self.handles.get("paid_at"):
             fields["created_at"] = self._one("paid_at")[0]
             self.rules.notes["orders.created_at"] = "the file has no time of creation; the time of payment stands in"
@@ -245,11 +237,24 @@ class _Maker:
                 fields["status"] = {"first_match": [*cases, {"value": "pending_payment"}]}
                 self.rules.notes["orders.status"] = "the file has no status; read off its times"
 
+    def _goods(self) -> Any:
+        """What the goods of an order come to: of one column, or price × quantity; summed where its lines are rows."""
+        lined = self._one("channel_order_id") and ("order_lines" in self.reading.entities or self.repeated)
+        if self._one("list_amount"):
+            handle = self._one("list_amount")[0]
+            return {"from": handle, "aggregate": "sum"} if lined and self._varies("list_amount") else handle
+        if self._one("unit_price") and self._one("quantity"):
+            rule = {"product": [self._one("unit_price")[0], self._one("quantity")[0]], "rounding": "half_up"}
+            return {**rule, "aggregate": "sum"} if lined else rule
+        return None
+
     def _aggregate(self, fields: dict[str, Any]) -> None:
         for name, rule in list(fields.items()):
             source = (
                 name if self.handles.get(name) else {"payable_amount": "paid_amount", "created_at": "paid_at"}.get(name, name)
             )
+            if isinstance(rule, dict) and "aggregate" in rule:
+                continue
             how = "sum" if name in _MONEY else _AGGREGATES.get(name)
             if how and self._varies(source):
                 fields[name] = {**(rule if isinstance(rule, dict) else {"from": rule}), "aggregate": how}
@@ -304,99 +309,6 @@ class _Maker:
             if column.filled < 0.95 and any(c.filled > column.filled + 0.1 for c in lines):
                 self.rules.top["fill_down"] = [handle]
 
-    # ---- money
-
-    def _payments(self, block: dict[str, Any]) -> None:
-        fields = block["fields"]
-        fields.pop("account", None)
-        if self.handles.get("account"):
-            self.rules.top["account"] = {"from": self._one("account")[0]}
-        if self.handles.get("amount:net"):
-            self._settle(fields)
-            return
-        credit, debit = self._one("amount:credit"), self._one("amount:debit")
-        if credit and debit:
-            fields["amount"] = {"credit": credit[0], "debit": debit[0]}
-        elif fields.get("amount"):
-            fields["amount"] = self._signed(fields["amount"])
-        if "payment_id" not in fields and self.handles.get("platform_txn_id") and self._tells_rows_apart("platform_txn_id"):
-            fields["payment_id"] = self._one("platform_txn_id")[0]
-        self._number("payments", fields)
-        fees = [(h, self.rules.columns[h]) for h in self.handles.get("amount:fee", ()) if not self.rules.columns[h].blank]
-        if fees and "payment_id" in fields:
-            listed = [h for h, c in fees if c.share("negative") > 0.5 * (1 - _zero(c))]
-            amount: dict[str, Any] = {"sum": listed}
-            if not listed:  # positive figures of what is taken off; several have no sum with a sign turned
-                listed, amount = [fees[0][0]], {"negative": fees[0][0]}
-            left = [self.rules.columns[h].name for h, _ in fees if h not in listed]
-            if left:
-                self.rules.remarks.append(f"{', '.join(left)}: fees that are not booked yet; add a block for each, or a sum")
-            fee = {k: v for k, v in fields.items() if k not in ("kind", "amount", "description")}
-            fee |= {"kind": {"value": "fee"}, "amount": amount}
-            # A sum takes every row: no condition asks whether one of several columns holds something.
-            where = {"where": {"nonzero": listed[0]}} if len(listed) == 1 else {}
-            self.rules.blocks["payments"].append({**where, "fields": fee})
-
-    def _settle(self, fields: dict[str, Any]) -> None:
-        """Several amounts in a row, each a movement of its own; together they make the row's net, or the row is set aside."""
-        net, parts = self._one("amount:net")[0], self.handles["amount:part"]
-        of: dict[str, list[str]] = {}
-        for handle in parts:
-            of.setdefault(self._part_kind(self.rules.columns[handle]), []).append(handle)
-        signs = self.relations.net.parts
-        turned = [h for h in parts if signs.get(self.rules.columns[h].index, 1) < 0]
-        row = {k: v for k, v in fields.items() if k not in ("amount", "kind", "description")}
-        self._number("payments", row)
-        fields.clear()
-        fields.update(row)
-        self.rules.notes.pop("payments.kind", None)
-        rest = {**row, "kind": {"value": "adjustment"}, "amount": net}
-        if self.handles.get("kind"):
-            rest["description"] = self._one("kind")[0]
-        split = {"net": net, "of": of} | ({"either_sign": [turned]} if turned else {})
-        self.rules.blocks["payments"] = [
-            {"where": {"some_nonzero": parts}, "parts": split, "fields": row},
-            {"where": {"not": {"some_nonzero": parts}}, "fields": rest},
-        ]
-        self.rules.remarks.append("whether an amount is receipt, refund, subsidy or fee is read off its name: check `parts`")
-
-    def _returns(self, block: dict[str, Any]) -> None:
-        self._number("returns", block["fields"])
-
-    def _inventory_movements(self, block: dict[str, Any]) -> None:
-        self._number("inventory_movements", block["fields"])
-
-    def _number(self, entity: str, fields: dict[str, Any]) -> None:
-        """Where the file numbers nothing, what the row is about makes its number; equal rows are counted."""
-        number, names = _NUMBERED[entity]
-        made_of = [h for name in names for h in self._one(name)]
-        if number in fields or len(made_of) < 2:
-            return
-        fields[number] = {"concat": [*made_of, REPEAT_NUMBER], "separator": "|"}
-        self.rules.top["repeated_rows"] = "legitimate"
-        self.rules.notes[f"{entity}.{number}"] = (
-            "the file has no number of its own; rows alike in all of these are told apart by counting"
-        )
-
-    def _tells_rows_apart(self, name: str) -> bool:
-        column = self.rules.columns[self._one(name)[0]]
-        return column.distinct >= 0.9 * column.count
-
-    def _part_kind(self, column: Column) -> str:
-        return kind_of(column, self.names.wording, self.relations.net.parts.get(column.index, 1))
-
-    def _signed(self, handle: Any) -> Any:
-        column = self.rules.columns[handle] if isinstance(handle, str) else None
-        for way in self._one("amount:direction"):
-            minus = words.outgoing(self.rules.columns[way].words)
-            if column is not None and column.share("negative") < 0.02 and minus:
-                return {"from": handle, "sign": {"minus": {way: minus}}}
-        if column is not None and column.share("negative") < 0.02:
-            self.rules.remarks.append(
-                f"{column.name}: no amount is negative and no column says which way the money went; check refunds and fees"
-            )
-        return handle
-
     # ---- what stays open
 
     def _ask(self, entity: str, fields: Mapping[str, Any]) -> None:
@@ -432,7 +344,3 @@ def _spelling(column: Column) -> str | None:
     if not column.samples or column.share("iso") > 0.5 or not all(re.search("[A-Za-z]{3}", s) for s in column.samples):
         return None
     return next((form for form in _SPELLINGS if reads(form)), None)
-
-
-def _zero(column: Column) -> float:
-    return sum(s.strip("0.,-") == "" for s in column.samples) / max(1, len(column.samples))

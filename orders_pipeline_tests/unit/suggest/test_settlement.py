@@ -20,7 +20,9 @@ def _values(rows: list[tuple[int, ...]]) -> dict[int, np.ndarray]:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(*[st.integers(-9_999, 9_999)] * 4), min_size=12, max_size=20), st.tuples(*[st.sampled_from((1, -1))] * 4))
+@given(
+    st.lists(st.tuples(*[st.integers(-9_999, 9_999)] * 4), min_size=12, max_size=20), st.tuples(*[st.sampled_from((1, -1))] * 4)
+)
 def test_signs_are_found_whatever_stands_in_between(rows: list[tuple[int, ...]], signs: tuple[int, ...]) -> None:
     """Two sums in between, the parts not side by side, signed or not."""
     full = [(r[0], r[1], r[0] + r[1], 7, r[2], r[3], sum(s * v for s, v in zip(signs, r, strict=True))) for r in rows]

@@ -45,7 +45,7 @@ def judge(case: Unseen, names: Names, folder: Path) -> tuple[Counter, list[str],
     """right, wrong and unsure as the benchmark counts them, with a line for each column that was not right."""
     path = folder / "export.csv"
     path.write_text(case.text, encoding="utf-8")
-    found = suggest(path, names)
+    found = suggest(path, names, channel=case.name)
     counts: Counter = Counter()
     told = []
     for choice in found.reading.choices:

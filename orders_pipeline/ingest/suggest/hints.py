@@ -1,0 +1,107 @@
+"""What single words, gaps and a column's neighbours say for or against a field, beside its whole name and its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from orders_pipeline.ingest.suggest.names import Names, Slot
+from orders_pipeline.ingest.suggest.profile import Column, Profile
+
+#: What gaps take from a column for a required field (the row's own number: more), and the share of rows from which it has none.
+_HAS_GAPS, _NO_NUMBER, _MOSTLY = -0.7, -8.0, 0.9
+#: The row's own number, which the rules make up where the file has none.
+NUMBERS = frozenset({"payment_id", "movement_id", "return_id", "outbound_id"})
+_BORNE, _NET, _NOT_THE_ORDER, _OWN_CODE, _PIECES, _THE_MERCHANTS, _NOT_OF_GOODS = 1.8, 1.8, 2.0, 0.6, 3.0, 1.5, 1.0
+#: Log-odds of a column called just `id` for the row's own number.
+BARE_NUMBER = 1.5
+_MONEY = frozenset({"amount", "price", "fee", "pay", "payable", "total", "discount", "refund"})
+#: Words of the money itself in the name of a number.
+_MOVED = frozenset({"pay", "trade", "ledger", "settle", "refund", "payout"})
+_BARE_TOTAL = frozenset({"total", "amount", "order"})
+_PLAIN_ORDER = frozenset({"order", "number", "code", "reference"})
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What the other columns of a file say. `said_as`: column index -> what its name is taken to say."""
+
+    said_as: Mapping[int, str]
+    gross: bool
+    plain_order: bool
+    own_words: tuple[str, ...]
+
+
+def beside_of(names: Names, profile: Profile, shipments: bool) -> Beside:
+    """Names in the company of the others: where no column speaks of orders the invoice is the order; and where a warehouse's list
+    has the shop's order number in a column of its own, the number it calls the order's is its own."""
+    wording = names.wording
+    said = {c.index: concepts_of(names, c) for c in profile.columns}
+    plain = {i for i, words in said.items() if "order" in words and words <= _PLAIN_ORDER}
+    foreign = any(words & {"online", "original"} and words & {"order", "number"} for i, words in said.items() if i not in plain)
+    stand_ins = set() if any("order" in words for words in said.values()) else set(wording.spec["order_stand_ins"])
+    said_as = {}
+    for column in profile.columns:
+        said_as[column.index] = column.name
+        if stand_ins & said[column.index]:
+            said_as[column.index] = " ".join("order" if t.concepts & stand_ins else t.text for t in wording.tokens(column.name))
+        elif shipments and foreign and column.index in plain:
+            said_as[column.index] = "internal order number"
+    own = tuple(w for w in wording.spec["words"]["merchant"] if len(w) > 1)
+    return Beside(said_as, any("gross" in words for words in said.values()), bool(plain), own)
+
+
+def hint(names: Names, column: Column, slot: Slot, beside: Beside, slots: Mapping[str, list[Slot]]) -> float:
+    """Log-odds beside those of name and cells."""
+    said = concepts_of(names, column)
+    return _gaps(names, column, slot) + _words(column, said, slot[1], beside) + _whole_or_part(said, slot[1], slots)
+
+
+def row_number(column: Column, said: set[str], slots: Mapping[str, list[Slot]]) -> str | None:
+    """The field of the row's own number, where the column is called a number and nothing else and is another one in every row."""
+    if not (column.unique and said and said <= {"number", "code"} and column.share("id") >= 0.9):
+        return None
+    return next((f for f in ("payment_id", "return_id", "movement_id", "review_id") if f in slots), None)
+
+
+def _gaps(names: Names, column: Column, slot: Slot) -> float:
+    """What every row must have is rather the column that has it in every row."""
+    entity, name = slot
+    if name not in names.dictionary.entities[entity].required or not 0 < column.filled < _MOSTLY:
+        return 0.0
+    return _NO_NUMBER if name in NUMBERS else _HAS_GAPS
+
+
+def _words(column: Column, said: set[str], name: str, beside: Beside) -> float:
+    """What single words decide between columns that are both named like the field."""
+    if name == "sku" and any(w in column.name.lower() for w in beside.own_words):
+        return _OWN_CODE  # the merchant's own code, where there is one
+    if name in ("merchant_discount_amount", "platform_discount_amount") and {"bear", "real"} & said:
+        return _BORNE  # of discounts what was borne in the end counts
+    if name.startswith("amount") and beside.gross and "net" in said:
+        return -_NET  # fees are movements of their own beside the gross amount: the net would count them twice
+    if "amount" in name and "quantity" in said and not said & _MONEY:
+        return -_PIECES
+    if name == "list_amount" and "total" in said and said <= _BARE_TOTAL:
+        return -_NOT_OF_GOODS  # a total of nothing said is what is to be paid rather than what the goods cost
+    if name == "payment_id" and "order" in said and not said & _MOVED:
+        return -_NOT_THE_ORDER  # an order has several movements
+    if name == "channel_order_id" and "merchant" in said and beside.plain_order:
+        return -_THE_MERCHANTS  # beside the platform's number of the order
+    return 0.0
+
+
+def _whole_or_part(said: set[str], name: str, slots: Mapping[str, list[Slot]]) -> float:
+    """A quantity beside lines is the line's unless its name says total; a status is the order's unless its name says line."""
+    if name == "line_status" and "status" in slots:
+        return 0.0 if said & {"line", "sub", "goods", "sku"} else -6.0
+    if name not in ("quantity", "item_quantity"):
+        return 0.0
+    total = "total" in said
+    if name == "quantity":
+        return -2.0 if total and "item_quantity" in slots else 0.0
+    return 0.0 if total else -6.0 if "quantity" in slots else -1.0
+
+
+def concepts_of(names: Names, column: Column) -> set[str]:
+    return {concept for token in names.wording.tokens(column.name) for concept in token.concepts}
