@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -314,3 +315,40 @@ def test_parquet_as_text_with_row_numbers(tmp_path):
     ]
     path.write_bytes(path.read_bytes()[:-20])
     assert reason(path) == "parquet_damaged"
+
+
+FAULTY_ROWS = row(1, text("A1", "h"), text("B1", "i"), text("C1", "j"), text("D1", "k")) + row(
+    2,
+    '<c r="A2" t="e"><v>#REF!</v></c>',
+    '<c r="B2" s="0"><f>SUM(A1&amp;"x")</f><v></v></c>',
+    '<c r="C2"><f>1+2</f></c>',
+    '<c r="D2" t="str"><f>""</f><v></v></c>',
+) + row(
+    3,
+    '<c r="A3"><f>1+2</f><v>3</v></c>',
+    '<c r="B3" s="0" t="e"><f>1/0</f><v>#DIV/0!</v></c>',
+    '<c r="C3"><f t="shared" si="0"/><v>7</v></c>',
+    '<c r="D3" t="str"><f>"#1"</f><v>#1</v></c>',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("spelling", ["plain", "prefixed", "single quotes"])
+def test_a_formula_that_failed_or_was_never_worked_out_is_not_blank(tmp_path, spelling):
+    body = FAULTY_ROWS
+    if spelling == "prefixed":
+        body = re.sub(r"<(/?)(row|c|v|f|is|t)(?=[\s>/])", r"<\1x:\2", body)
+    elif spelling == "single quotes":
+        body = re.sub(r'(?<=[ a-z]=)"([^"<>]*)"(?=[ />])', r"'\1'", body)
+    (_, table) = opened(workbook(tmp_path / "a.xlsx", {"一": row(1, text("A1", "only")), "二": body})).tables
+    assert rows_of(table, 1) == [(2, "#REF!", '=SUM(A1&"x")', "=1+2", None), (3, "3", "#DIV/0!", "7", "#1")]
+
+
+def test_faulty_cells_are_found_where_blocks_of_the_look_meet(tmp_path):
+    count = 9_000
+    body = "".join(
+        row(n, text(f"A{n}", f"{n}" + "x" * (n % 97)), f'<c r="B{n}" t="e"><v>#N/A</v></c>' if n % 7 == 0 else number(f"B{n}", "1"))
+        for n in range(1, count)
+    )
+    (table,) = opened(workbook(tmp_path / "a.xlsx", {"S": body})).tables
+    cells = [cells[2] for cells in rows_of(table, 1)]
+    assert cells == ["#N/A" if n % 7 == 0 else "1" for n in range(2, count)]

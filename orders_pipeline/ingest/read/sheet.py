@@ -7,9 +7,10 @@ needs no spreadsheet program. It allocates the rectangle a sheet spans, so that 
 from __future__ import annotations
 
 import datetime as dt
+import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from orders_pipeline.ingest.read.grid import write_grid
 from orders_pipeline.ingest.read.limits import MIB, Limits
 from orders_pipeline.ingest.read.model import Table
-from orders_pipeline.ingest.read.span import check_span, too_large
+from orders_pipeline.ingest.read.span import Faulty, check_span, too_large
 from orders_pipeline.kernel.faults import BadInput
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ _RISKY = 10**14
 _AGAIN = "open it in a spreadsheet program and save it as XLSX or CSV"
 _ROWS_KEPT = 100_000
 _NUMBERS_KEPT = 100_000
+_LINK = re.compile(rb"<(?:\w+:)?Relationship\s[^<>]*>")
+_SHEET = re.compile(rb"<(?:\w+:)?sheet\s[^<>]*>")
+_ATTRIBUTE = re.compile(rb"""([\w:]+)\s*=\s*["']([^"']*)["']""")
 
 
 def open_workbook(path: Path, work_dir: Path, limits: Limits) -> list[Table]:
@@ -34,11 +38,10 @@ def open_workbook(path: Path, work_dir: Path, limits: Limits) -> list[Table]:
 
     Raises `BadInput` ``workbook_encrypted``, ``workbook_damaged``, ``workbook_too_large`` or ``archive_bomb``.
     """
-    if zipfile.is_zipfile(path):
-        _check_size(path, limits)
+    faulty = _check_size(path, limits) if zipfile.is_zipfile(path) else {}
     tables: list[Table] = []
     try:
-        _read_sheets(path, work_dir, limits, tables)
+        _read_sheets(path, work_dir, limits, tables, faulty)
     except BaseException:
         for table in tables:
             table.path.unlink(missing_ok=True)
@@ -46,7 +49,7 @@ def open_workbook(path: Path, work_dir: Path, limits: Limits) -> list[Table]:
     return tables
 
 
-def _read_sheets(path: Path, work_dir: Path, limits: Limits, tables: list[Table]) -> None:
+def _read_sheets(path: Path, work_dir: Path, limits: Limits, tables: list[Table], faulty: dict[int, Faulty]) -> None:
     import python_calamine as calamine
 
     try:
@@ -55,7 +58,7 @@ def _read_sheets(path: Path, work_dir: Path, limits: Limits, tables: list[Table]
                 if meta.typ not in (calamine.SheetTypeEnum.WorkSheet,):
                     continue
                 sheet = book.get_sheet_by_index(number)
-                table = _table(sheet, path.name, work_dir, limits)
+                table = _table(sheet, path.name, work_dir, limits, faulty.get(number, {}))
                 if table is not None:
                     tables.append(table)
     except calamine.PasswordError as error:
@@ -84,8 +87,8 @@ def _damaged(error: BaseException) -> BadInput:
     return BadInput("the workbook is damaged or no workbook", reason="workbook_damaged", remedy=_AGAIN)
 
 
-def _check_size(path: Path, limits: Limits) -> None:
-    """Refuse what would not fit into memory, from the zip directory and one pass over the XML."""
+def _check_size(path: Path, limits: Limits) -> dict[int, Faulty]:
+    """Refuse what would not fit into memory, from the zip directory and one pass over the XML; faulty cells by sheet (from 0)."""
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -97,17 +100,37 @@ def _check_size(path: Path, limits: Limits) -> None:
                 large = entry.file_size > limits.archive_ratio_floor_bytes
                 if large and entry.file_size > limits.archive_ratio * max(entry.compress_size, 1):
                     raise BadInput("a part of the workbook is a zip bomb", reason="archive_bomb", remedy=_AGAIN)
-            check_span(archive, entries, limits)
+            faulty = check_span(archive, entries, limits)
+            return _by_sheet(archive, faulty) if faulty else {}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         raise _damaged(error) from error
 
 
-def _table(sheet: CalamineSheet, name: str, work_dir: Path, limits: Limits) -> Table | None:
+def _by_sheet(archive: zipfile.ZipFile, faulty: dict[str, Faulty]) -> dict[int, Faulty]:
+    """Faulty cells by the place of their sheet in the workbook (from 0): which part a sheet is, two of the other parts say."""
+    names = {entry.filename.lower().replace("\\", "/"): entry for entry in archive.infolist()}
+    parts = {name.lower().replace("\\", "/"): cells for name, cells in faulty.items()}
+    book, links = (archive.read(names[n]) if n in names else b"" for n in ("xl/workbook.xml", "xl/_rels/workbook.xml.rels"))
+    targets = {}
+    for tag in _LINK.findall(links):
+        attributes = dict(_ATTRIBUTE.findall(tag))
+        target = attributes.get(b"Target", b"").decode("utf-8", "replace").lower().replace("\\", "/")
+        targets[attributes.get(b"Id")] = target[1:] if target.startswith("/") else f"xl/{target}"
+    found = {}
+    for number, tag in enumerate(_SHEET.findall(book)):
+        link = next((value for name, value in _ATTRIBUTE.findall(tag) if name.endswith(b":id")), None)
+        cells = parts.get(targets.get(link, ""))
+        if cells:
+            found[number] = cells
+    return found
+
+
+def _table(sheet: CalamineSheet, name: str, work_dir: Path, limits: Limits, faulty: Faulty) -> Table | None:
     if sheet.start is None:
         return None
     texts = _RowTexts()
     table = write_grid(
-        _rows(sheet),
+        _rows(sheet, faulty),
         sheet.end[1] + 1,
         name=name,
         kind="sheet",
@@ -121,11 +144,20 @@ def _table(sheet: CalamineSheet, name: str, work_dir: Path, limits: Limits) -> T
     return table
 
 
-def _rows(sheet: CalamineSheet) -> Iterator[tuple[int, list[Any]]]:
-    if not sheet.start[1]:
-        return enumerate(sheet.iter_rows(), 1)
-    padding = [""] * sheet.start[1]
-    return ((number, padding + row) for number, row in enumerate(sheet.iter_rows(), 1))
+def _rows(sheet: CalamineSheet, faulty: Faulty) -> Iterator[tuple[int, list[Any]]]:
+    padding = [""] * sheet.start[1] if sheet.start else []
+    rows = enumerate(sheet.iter_rows(), 1)
+    if not padding and not faulty:
+        return rows
+    return ((number, _told(padding + row, faulty.get(number, ()))) for number, row in rows)
+
+
+def _told(row: list[Any], faulty: Iterable[tuple[int, str]]) -> list[Any]:
+    """The row with what stands in its faulty cells, which the library leaves blank."""
+    for column, text in faulty:
+        if column < len(row) and row[column] == "":
+            row[column] = text
+    return row
 
 
 class _RowTexts:

@@ -7,14 +7,19 @@ without one follows the one before it. Any part of the archive may be named as a
 
 Nearly every sheet places each cell in one plain way. To see that there is no other cell is one search (`_plain_span`);
 only what it cannot answer is looked at closely, and then everything unclear counts as large.
+
+The same search notes cells in which a formula failed (`#REF!`) or was never worked out: the library hands out both as blank,
+and a blank part of a sum counts as nothing.
 """
 
 from __future__ import annotations
 
 import re
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
+from html import unescape
 
 from orders_pipeline.ingest.read.limits import MIB, Limits
 from orders_pipeline.kernel.faults import BadInput
@@ -37,33 +42,56 @@ _SHARED_CELL = re.compile(rb't="s"[^>]*+>\s*+(?:<f[^<]*+(?:</f>)?)?<v>(\d{1,9})'
 _SHARED_CELL_BYTES = 21
 
 
-def check_span(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], limits: Limits) -> None:
-    """Refuse a workbook whose cells would not fit into memory, however few there are.
+#: A cell's attributes, formula and value, in any spelling.
+_CONTENT = re.compile(
+    _CELL + rb"""\s([^<>]*)>\s*+(?:<(?:[^\s<>/:]*+:)?f(?:\s[^<>]*)?(?:(?<=/)>|>([^<]*)</(?:[^\s<>/:]*+:)?f>))?+\s*+"""
+    rb"""(?:<(?:[^\s<>/:]*+:)?v(?:\s[^<>]*)?>([^<]*)<)?"""
+)
+_TYPE = re.compile(rb"""(?:^|[\s"'])t\s*+=\s*+["'](\w+)["']""")
+_FAULTY_CELLS = 100_000
+_FORMULA_CHARS = 60
+
+#: Row (from 1) -> (column from 0, what stands there) of cells whose formula has no value.
+Faulty = dict[int, list[tuple[int, str]]]
+
+
+def check_span(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], limits: Limits) -> dict[str, Faulty]:
+    """Refuse a workbook whose cells would not fit into memory, however few there are; the faulty cells of each part that has any.
 
     Raises `BadInput` ``workbook_too_large`` or ``workbook_damaged``.
     """
     texts = _SharedTexts(archive, entries)
+    faulty: dict[str, Faulty] = {}
     for entry in entries:
-        plain = _plain_span(archive, entry)
+        found: Faulty = defaultdict(list)
+        plain = _plain_span(archive, entry, found)
         if plain is None or plain[0] * plain[1] > limits.sheet_cells:
-            rows, columns = _close_span(archive, entry)
+            rows, columns = _close_span(archive, entry, found if plain is None else None)
             if rows * columns > limits.sheet_cells:
                 raise too_large(f"a sheet spans {rows:,} rows and {columns:,} columns")
         if texts.too_many_for(entry, limits.sheet_text_bytes):
             raise too_large(f"the texts of its cells are larger than {limits.sheet_text_bytes // MIB:,} MiB")
+        if found:
+            faulty[entry.filename] = found
+    return faulty
 
 
 def too_large(why: str) -> BadInput:
     return BadInput(f"the workbook is too large: {why}", reason="workbook_too_large", remedy="export it as CSV")
 
 
-def _blocks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[tuple[bytes, int]]:
-    """A part's XML piece by piece: (bytes, end), no tag cut in two before the end; what is behind it comes again."""
+def _blocks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, mark: bytes = b"<") -> Iterator[tuple[bytes, int]]:
+    """A part's XML piece by piece: (bytes, end), no tag cut in two before the end; what is behind it comes again.
+
+    With another `mark` the end is at the last one of these, so that what follows it is not cut off from it.
+    """
     carried = b""
     with archive.open(entry) as stream:
         while chunk := stream.read(_BLOCK_BYTES):
             block = carried + chunk
-            end = max(block.rfind(b"<"), 0)
+            end = block.rfind(mark)
+            if end <= 0:
+                end = max(block.rfind(b"<"), 0)
             yield block, end
             carried = block[end:]
             if len(carried) > _TAG_BYTES:
@@ -76,32 +104,67 @@ def _blocks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[tuple[
 
 
 @lru_cache
-def _other_cell(letter: str, digits: int, first_digit: int) -> re.Pattern[bytes]:
-    """Finds a cell that is not placed in the plain way, or beyond the columns (up to `letter`Z) and rows of these figures.
+def _plain_cells(letter: str, digits: int, first_digit: int) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
+    """(what finds a cell that is not placed in the plain way, or beyond the columns (up to `letter`Z) and rows of these figures,
+    or whose value does not follow at once; what matches the tag of a cell that is placed plainly).
 
     Behind its place a cell has attributes of letters, digits and quotes, of which none can be named `r`: an r may only end
     a value there (`inlineStr`).
     """
     wide = f"[A-{letter}]?" if letter else ""
     number = f"[1-{first_digit}]?\\d{{1,{digits - 1}}}" if digits > 1 else "\\d"
-    rest = '[a-qs-zA-Z0-9 ="]*+'
-    return re.compile(f'<c[ \\t\\r\\n>/](?!r="{wide}[A-Z]{number}"{rest}(?:>|/>|r"{rest}/?>))'.encode())
+    place, rest, value = f'r="{wide}[A-Z]{number}"', '[a-qs-zA-Z0-9 ="]*+', "(?:<v>[^#<]|<is>|</c>)"
+    other = f'<c[ \\t\\r\\n>/](?!{place}{rest}(?:>{value}|/>|r"{rest}(?:>{value}|/>)))'
+    return re.compile(other.encode()), re.compile(f'<c {place}{rest}(?:r"{rest})?/?>'.encode())
 
 
-def _plain_span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[int, int] | None:
+def _plain_span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, faulty: Faulty) -> tuple[int, int] | None:
     """(rows, columns) that hold all cells, each a little too many, or None when some cell is placed in another way."""
     letter, figures = "", (1, 9)
-    for number, (block, end) in enumerate(_blocks(archive, entry)):
+    for number, (block, end) in enumerate(_blocks(archive, entry, b"<c ")):
         if number == 0:  # the header is here: how wide the sheet is going to be
             pairs = re.findall(rb'r="([A-Z])[A-Z]\d', block)
             letter = max(pairs, default=b"").decode()
         last = re.match(rb'<c r="[A-Z]+(\d{1,7})"', block[block.rfind(b'<c r="', 0, end) :][:32])
         if last is not None:
             figures = max(figures, _figures(last[1]))
-        if _other_cell(letter, *figures).search(block, 0, end) or _is_prefixed(block, end):
+        other, plain = _plain_cells(letter, *figures)
+        for found in other.finditer(block, 0, end):
+            if not plain.match(block, found.start()):
+                faulty.clear()
+                return None
+            _note(faulty, _CONTENT.match(block, found.start(), end))
+        if _is_prefixed(block, end):
+            faulty.clear()
             return None
     digits, first = figures
     return (first + 1) * 10 ** (digits - 1) - 1, 26 * (ord(letter) - 63 if letter else 1)
+
+
+def _note(faulty: Faulty, cell: re.Match[bytes] | None) -> None:
+    """Note a cell whose formula failed or was never worked out."""
+    if cell is None:
+        return
+    attributes, formula, value = cell.groups()
+    kind = _TYPE.search(attributes)
+    if kind is not None and kind[1] == b"e":
+        shown = value or b"#VALUE!"
+    elif formula and not value and kind is None:  # an empty text would say that it is a text
+        shown = b"=" + formula
+    else:
+        return
+    places = _REFERENCE.findall(b" " + attributes)
+    if not places:
+        return
+    if len(faulty) >= _FAULTY_CELLS:
+        raise BadInput(
+            f"formulas fail in more than {_FAULTY_CELLS:,} rows of a sheet",
+            reason="workbook_damaged",
+            remedy="open it in a spreadsheet program, mend the formulas and save it",
+        )
+    letters, row = places[-1]
+    text = unescape(shown.decode("utf-8", "replace"))[:_FORMULA_CHARS]
+    faulty[int(row)].append((_column_number(letters.upper()) - 1, text))
 
 
 def _figures(row: bytes) -> tuple[int, int]:
@@ -118,10 +181,13 @@ def _is_prefixed(block: bytes, end: int) -> bool:
     )
 
 
-def _close_span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> tuple[int, int]:
+def _close_span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, faulty: Faulty | None) -> tuple[int, int]:
     """(rows, columns) that hold all cells of a part, wherever and however they say where they are."""
     last_row, last_column, unplaced_rows, most_unplaced, unplaced, is_sheet = 0, 0, 0, 0, 0, False
     for block, end in _blocks(archive, entry):
+        if faulty is not None:
+            for cell in _CONTENT.finditer(block, 0, end):
+                _note(faulty, cell)
         is_sheet = is_sheet or b"sheetData" in block
         for letters, row in set(_REFERENCE.findall(block, 0, end)):
             last_row = max(last_row, int(row))
