@@ -4,8 +4,9 @@
 
 A home with that many orders is served by `orders-pipeline dev`: real daemon, sensor, run launcher and embedded storage. Files
 of 1,000 new orders are renamed into its landing zone at random moments, one after the other; the clock of each stops when
-somebody who opens the published file as any reader does finds all its orders. Beside the times stand the orders found
-missing or double at the end, the errors readers met, and the runs as Dagster has recorded them.
+somebody who opens the published file as any reader does finds all its orders. Meanwhile somebody else looks at the UI. Beside
+the times stand the orders found missing or double at the end, the errors readers met, how long the UI took to answer, and the
+runs as Dagster has recorded them.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from pathlib import Path
 import duckdb
 
 from benchmarks import data
+from benchmarks.visitor import visiting
 from orders_pipeline.kernel.home import Home
 
 #: Seconds (p50, p95) with the worker, and with the plain sensor; None: no target.
@@ -58,12 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = Path(sys.executable).with_name("orders-pipeline")
         subprocess.run([str(command), "run", "--home", str(home.root), "--json"], check=True, stdout=subprocess.DEVNULL)
         way = "sensor" if options.no_worker else "worker"
-        with served(home, worker=not options.no_worker):
+        with served(home, worker=not options.no_worker) as port, visiting(port) as visitor:
             say("waiting until it serves (not timed)")
             bench = Bench(home, lines)
             bench.drop(0)
             bench.wait(0)
             seconds = []
+            visitor.seconds.clear()  # the first questions load the code
+            visitor.errors.clear()
             for number in range(1, options.drops + 1):
                 time.sleep(random.uniform(0.2, options.gap))
                 started = bench.drop(number)
@@ -77,6 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "p95_seconds": round(percentile(seconds, 0.95), 2),
             "max_seconds": round(max(seconds), 2),
             "seconds": [round(s, 2) for s in seconds],
+            "ui_p50_seconds": round(statistics.median(visitor.seconds), 2),
+            "ui_p95_seconds": round(percentile(visitor.seconds, 0.95), 2),
+            "ui_max_seconds": round(max(visitor.seconds), 2),
+            "ui_errors": len(visitor.errors),
             "reader_errors": bench.errors,
             "lost_or_double": bench.lost_or_double(options.drops),
             "runs": runs_of(home),
@@ -87,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(text(report))
     if options.json:
         options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    if report["lost_or_double"] or report["reader_errors"]:
+    if report["lost_or_double"] or report["reader_errors"] or report["ui_errors"]:
         return 1
     return 1 if options.strict and not all(met for _, _, met in judged(report)) else 0
 
@@ -159,8 +167,8 @@ def _renumber(cell: str, digits: str) -> str:
 
 
 @contextmanager
-def served(home: Home, *, worker: bool) -> Iterator[None]:
-    """`orders-pipeline dev` on a home, until the end of the block."""
+def served(home: Home, *, worker: bool) -> Iterator[int]:
+    """`orders-pipeline dev` on a home, until the end of the block: the port of its UI."""
     from orders_pipeline.kernel.orchestration.worker import alive
 
     with socket.socket() as probe:
@@ -174,7 +182,7 @@ def served(home: Home, *, worker: bool) -> Iterator[None]:
         )
         try:
             _until(lambda: not worker or alive(home), process, log)
-            yield
+            yield port
         finally:
             process.send_signal(signal.SIGINT)
             try:
@@ -218,6 +226,8 @@ def text(report: dict) -> str:
         f"from file to published rows, {report['way']}, home of {report['orders']:,} orders, {report['drops']} files of {ORDERS:,}:",
         f"p50 {report['p50_seconds']:.2f} s, p95 {report['p95_seconds']:.2f} s, max {report['max_seconds']:.2f} s",
         *(f"target {what} <= {target:.0f} s: {'met' if met else 'missed'}" for what, target, met in judged(report)),
+        f"the UI's answers meanwhile: p50 {report['ui_p50_seconds']:.2f} s, p95 {report['ui_p95_seconds']:.2f} s, "
+        f"max {report['ui_max_seconds']:.2f} s, errors {report['ui_errors']}",
         f"drops lost or double {report['lost_or_double']}, reader errors {report['reader_errors']}, runs {report['runs']}",
         f"load average {report['load_average']} on {report['cores']} cores",
     ]

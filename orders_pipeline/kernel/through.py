@@ -66,7 +66,7 @@ def _made(connection: duckdb.DuckDBPyConnection, model: Model) -> pa.Table:
     values = connection.execute(f"SELECT DISTINCT {by} FROM {_GIVEN} ORDER BY 1").fetchall()
     rows = f"SELECT * FROM {_GIVEN} WHERE {by} IS NOT DISTINCT FROM ?"
     # Without rows the function is asked once, for the columns.
-    return pa.concat_tables(apply(model, connection.execute(rows, value).to_arrow_table()) for value in values or [(None,)])
+    return pa.concat_tables(apply(model, connection.sql(rows, params=value).to_arrow_table()) for value in values or [(None,)])
 
 
 def marks_of(connection: duckdb.DuckDBPyConnection, column: str, table: str) -> None:
