@@ -1,7 +1,7 @@
 -- grain: customer_id, tag
 -- refresh: whole
 -- changes at: always
--- through: tagging.judge by tag
+-- through: tagging.judge each customer_id
 -- returns: customer_id VARCHAR, tag VARCHAR, status VARCHAR, value DOUBLE, threshold DOUBLE, sample_count BIGINT, interval_low DOUBLE,
 -- returns: interval_high DOUBLE, since_on DATE, is_met BOOLEAN, window_from_on DATE, as_on DATE, rule_version INTEGER
 -- The tags of each customer by the definitions in force: on, provisional (too few orders to be sure) or insufficient evidence. No row: the

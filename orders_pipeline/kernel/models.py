@@ -14,8 +14,8 @@ The header is the comment lines above the SELECT, in any order:
     -- pace: later                         (optional) not made in the run that takes a file in but minutes after, with
                                             all that reads it
     -- through: module.function             (optional, with `-- returns: column TYPE, ...`) a function that makes the
-                                            table of the SELECT's rows, all at once or `by <column>`, see through.py; `each
-                                            <column>`: asked again only for values of it whose rows are others
+                                            table of the SELECT's rows, see through.py; `each <column>` where it treats
+                                            each value of the column by itself
     -- Any other line describes the table.
 
 Models name tables with their schema (`raw.orders`); a bare name is a CTE. Three pseudo functions stand for what is
@@ -49,7 +49,7 @@ LATER = "later"
 VIEW = "view"
 _HEADER_KEYS = ("grain", "refresh", "touches", "lookup", "changes at", "ages at", "pace", "through", "returns")
 _BY = re.compile(r"^(\w+) by (\w+)$")
-_FUNCTION = re.compile(r"^(\w+(?:\.\w+)+)(?: by (\w+)| each (\w+))?$")
+_FUNCTION = re.compile(r"^(\w+(?:\.\w+)+)(?: each (\w+))?$")
 _COLUMN = re.compile(r"(\w+) (\w+(?: ?\([\d, ]+\))?(?:\[\])?)(?:,|$)")
 
 Value = Decimal | int | str | bool | date | datetime
@@ -89,7 +89,6 @@ class Model:
     clock: str | None
     later: bool = False
     through: str | None = None
-    through_by: str = ""
     through_each: str = ""
     returns: Mapping[str, str] = field(default_factory=dict, hash=False)
     function_sha: str = ""
@@ -186,7 +185,7 @@ def _through(header: Mapping[str, list[str]], room: Path) -> dict[str, Any]:
     stated = _FUNCTION.match(name)
     if stated is None or not returns or _COLUMN.sub("", text).strip():
         raise ModelError("a table made by a function needs `-- through: module.function` and `-- returns: column TYPE, ...`")
-    function, by, each = stated.groups(default="")
+    function, each = stated.groups(default="")
     if each and (each not in returns or header["refresh"] != [WHOLE]):
         raise ModelError(f"`-- through: {name}` is for a table made whole that has the column {each}")
     module = room.joinpath(*function.split(".")[:-1]).with_suffix(".py")
@@ -194,7 +193,6 @@ def _through(header: Mapping[str, list[str]], room: Path) -> dict[str, Any]:
         raise ModelError(f"`-- through: {name}`: there is no {module.name} in the room")
     return {
         "through": function,
-        "through_by": by,
         "through_each": each,
         "returns": returns,
         "function_sha": _room_sha(room),

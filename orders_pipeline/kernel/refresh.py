@@ -39,6 +39,8 @@ WHOLE_SHARE = 0.2
 #: The rows a refresh by keys has made of a table of so many are kept for the models that read them next, where they are no more
 #: than so many: finding them again would mean looking through the table once for each of these models.
 KEPT_FROM, KEPT_MOST = 1_000_000, 500_000
+#: When more than this share of the values that a function treats one by one have other rows, it makes them all.
+ANEW_SHARE = 0.5
 #: Of so many rows of its largest input a table is made at once, of more in as many ranges of its keys; where one of these takes
 #: more memory than there is, in so many times more, at most so many.
 PART_ROWS, PARTS_MORE, PARTS_MOST = 8_000_000, 8, 512
@@ -275,11 +277,15 @@ class Refresher:
         whose rows are others than the last time."""
         marks_of(self.connection, column, _MARKS)
         known = self._one("SELECT count(*) FROM kernel.given_keys WHERE consumer = ?", [model.name])
-        if is_stale or (not known and self.row_count(model)):  # A run was killed before it wrote down what it had given.
+
+        def anew() -> Refreshed:
             done = self.replace(model, select_made(self.connection, model))
             with transaction(self.connection):
                 self.connection.execute(f"INSERT INTO kernel.given_keys SELECT ?, key, mark FROM {_MARKS}", [model.name])
             return done
+
+        if is_stale or (not known and self.row_count(model)):  # A run was killed before it wrote down what it had given.
+            return anew()
         others = self._one(
             f"CREATE OR REPLACE TEMP TABLE {_OTHERS} AS SELECT coalesce(now.key, before.key) AS key FROM {_MARKS} AS now "
             "FULL JOIN (SELECT key, mark FROM kernel.given_keys WHERE consumer = ?) AS before ON now.key = before.key "
@@ -288,6 +294,8 @@ class Refresher:
         )
         if not others:
             return self._current(model)
+        if others > known * ANEW_SHARE:
+            return anew()
         give_only(self.connection, column, _OTHERS)
         text = select_made(self.connection, model)
         inside = f"IN (SELECT key FROM {_OTHERS})"

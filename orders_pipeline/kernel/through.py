@@ -1,7 +1,7 @@
 """Tables that SQL alone cannot make: the model's SELECT gives the rows, a plain function of its room turns them into the table's.
 
     -- through: solver.allocate                        function `allocate` of `<room>/solver.py`
-    -- through: tagging.judge by tag          the same, for the rows of one tag after the other (see below)
+    -- through: causes.causes_of each exception_guid    the same; it treats each value of the column by itself
     -- returns: order_guid UUID, quantity DECIMAL(18, 3)     the table's columns, in DuckDB's types
 
 The function takes a `pyarrow.Table` and returns one with the columns named (any order); it sees nothing else, so that what it
@@ -9,15 +9,14 @@ needs of the clock or the thresholds stands in the SELECT. Guids come as dashed 
 (scope, order, checks, both engines) is that of any other model. Of a table refreshed by key the function gets the rows of
 the touched keys only, and must treat each key by itself. Of a table made whole it is not asked again while its rows are the
 same: a long calculation does not run because of an event it has nothing to do with. Where it treats each value of a column by
-itself it is asked again for those only whose rows are others: `-- through: causes.causes_of each exception_guid`.
-
-The rows a function gets lie in memory, beside what it makes of them. Where there may be millions of them, `by` names a column
-whose values it can take one at a time; it must give the same for all rows at once, as another engine hands them over.
+itself (`each`) it is asked again for those only whose rows are others, and of very many rows it gets one block of values after
+the other: what it is given lies in memory, beside what it makes of it.
 """
 
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _RESULT, _GIVEN = "through_result", "through_given"
+#: Of so many rows a function that treats each value of a column by itself gets all at once: some 300 bytes each, as Arrow.
+BLOCK_ROWS = 2_000_000
 
 
 def select_of(connection: duckdb.DuckDBPyConnection, model: Model, statement: str) -> str:
@@ -58,15 +59,16 @@ def select_made(connection: duckdb.DuckDBPyConnection, model: Model) -> str:
 
 
 def _made(connection: duckdb.DuckDBPyConnection, model: Model) -> pa.Table:
-    if not model.through_by:
+    blocks = 1
+    if model.through_each:
+        rows = connection.execute(f"SELECT count(*) FROM {_GIVEN}").fetchall()[0][0]
+        blocks = max(1, math.ceil(rows / BLOCK_ROWS))
+    if blocks == 1:
         return apply(model, connection.table(_GIVEN).to_arrow_table())
     import pyarrow as pa
 
-    by = quote(model.through_by)
-    values = connection.execute(f"SELECT DISTINCT {by} FROM {_GIVEN} ORDER BY 1").fetchall()
-    rows = f"SELECT * FROM {_GIVEN} WHERE {by} IS NOT DISTINCT FROM ?"
-    # Without rows the function is asked once, for the columns.
-    return pa.concat_tables(apply(model, connection.sql(rows, params=value).to_arrow_table()) for value in values or [(None,)])
+    block = f"SELECT * FROM {_GIVEN} WHERE hash({quote(model.through_each)}) % {blocks} = "
+    return pa.concat_tables(apply(model, connection.sql(f"{block}{n}").to_arrow_table()) for n in range(blocks))
 
 
 def marks_of(connection: duckdb.DuckDBPyConnection, column: str, table: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from uuid import UUID
 
 import duckdb
 import pyarrow as pa
@@ -65,7 +66,7 @@ def test_the_header_gives_function_and_columns(tmp_path: Path) -> None:
         ("-- returns: parts BIGINT\n-- ", "-- ", None),
         ("sums.total", "other.total", "no other.py"),
         ("parts BIGINT", "parts", "needs `-- through"),
-        ("sums.total", "sums.total by", "needs `-- through"),
+        ("sums.total", "sums.total each", "needs `-- through"),
         ("sums.total", "sums.total each thing_guid", "is for a table made whole"),
     ],
 )
@@ -96,24 +97,22 @@ def test_rows_of_touched_keys_are_replaced_and_typed(tmp_path: Path, monkeypatch
         assert connection.execute("SELECT thing_guid::VARCHAR, total, parts FROM room.totals").fetchall() == [(one, Decimal("3.10"), 2)]
 
 
-def test_a_function_can_be_given_the_rows_of_one_value_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_very_many_rows_a_function_gets_one_block_of_values_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     monkeypatch.setattr(through, "_function", lambda model: lambda rows: asked.append(rows.column("thing_guid").to_pylist()) or total(rows))
-    model = a_model(tmp_path, WHOLE_SQL.replace("sums.total", "sums.total by thing_guid"))
-    one, two = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
+    monkeypatch.setattr(through, "BLOCK_ROWS", 10)
+    model = a_model(tmp_path, WHOLE_SQL.replace("sums.total", "sums.total each thing_guid"))
     with duckdb.connect() as connection:
         connection.execute("CREATE SCHEMA raw; CREATE TABLE raw.parts (thing_guid UUID, amount DECIMAL(18, 2))")
-
-        def look(hour: int) -> list[tuple]:
-            refresher = Refresher(connection, [model], datetime(2026, 1, 1, hour, tzinfo=UTC), Settings({}))
-            refresher.plan()
-            refresher.refresh(model)
-            return connection.execute("SELECT CAST(thing_guid AS VARCHAR), total, parts FROM room.totals ORDER BY ALL").fetchall()
-
-        assert (look(0), asked) == ([], [[]])
-        connection.execute("INSERT INTO raw.parts VALUES ($1, 1.10), ($2, 5), ($1, 2), (NULL, 7)", [one, two])
-        assert look(1) == [(one, Decimal("3.10"), 2), (two, Decimal("5.00"), 1), (None, Decimal("7.00"), 1)]
-        assert asked[1:] == [[one, one], [two], [None]]
+        for key in range(15):
+            connection.execute("INSERT INTO raw.parts VALUES ($1, 1.10), ($1, $2)", [UUID(int=key), key])
+        refresher = Refresher(connection, [model], datetime(2026, 1, 1, tzinfo=UTC), Settings({}))
+        refresher.plan()
+        refresher.refresh(model)
+        rows = connection.execute("SELECT thing_guid, total, parts FROM room.totals ORDER BY ALL").fetchall()
+    assert rows == [(UUID(int=key), Decimal(key) + Decimal("1.10"), 2) for key in range(15)]
+    assert [len(block) for block in asked] != [30]
+    assert sum(len(set(block)) for block in asked) == 15  # no value in two blocks
 
 
 def test_changed_code_is_a_changed_table(tmp_path: Path) -> None:
@@ -159,6 +158,7 @@ def test_a_function_that_treats_each_value_by_itself_is_asked_about_others_only(
         return total(rows)
 
     monkeypatch.setattr(through, "_function", lambda model: told)
+    monkeypatch.setattr(refresh, "ANEW_SHARE", 1)
     model = a_model(tmp_path, WHOLE_SQL.replace("sums.total", "sums.total each thing_guid"))
     things = [f"00000000-0000-0000-0000-00000000000{n}" for n in range(4)]
     with duckdb.connect() as connection:
