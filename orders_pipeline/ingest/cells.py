@@ -75,6 +75,7 @@ MACROS = {
     # `10160070484512.0` is how a spreadsheet shows a whole number; beyond fifteen digits it is a damaged one.
     # A line break inside an identifier is a spreadsheet's too.
     "plain_id": """(x) AS CASE WHEN x IS NULL THEN x WHEN ends_with(x, '.0') AND regexp_full_match(x, '\\d{1,15}\\.0') THEN x[:-3]
+        WHEN strlen(x) <> length(x) AND regexp_full_match(x, '[０-９]+') THEN halfwidth(x)
         WHEN contains(x, '\n') OR contains(x, '\r') OR contains(x, '\t') OR contains(x, '  ')
         THEN regexp_replace(x, '\\s+', ' ', 'g') ELSE x END""",
     "bare": f"(x) AS {_trimmed(_BLANKS)}",

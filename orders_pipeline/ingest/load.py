@@ -26,7 +26,7 @@ from orders_pipeline.ingest.control import check_control_totals
 from orders_pipeline.ingest.habits import habits_of
 from orders_pipeline.ingest.mapping import Mapper
 from orders_pipeline.ingest.raw import derived_columns, raw_columns, shared_parts
-from orders_pipeline.ingest.read import Loaded, NormalisedCsv, Table, discard, load_rows, normalise, read_csv_sql
+from orders_pipeline.ingest.read import Loaded, NormalisedCsv, Table, discard, load_rows, normalise, read_csv_sql, without_rows
 from orders_pipeline.ingest.recognise import Recognised
 from orders_pipeline.ingest.stated import courier_code, found_in, stated_export, zone_of_folder
 from orders_pipeline.kernel.faults import BadInput
@@ -170,7 +170,7 @@ def _total_words(source: Source) -> tuple[str, ...]:
 def load_staged(connection: duckdb.DuckDBPyConnection, load: Load, staged: Staged, file_id: str, path: str) -> Outcome:
     """Map what was staged into the raw tables, inside the caller's transaction.
 
-    Raises BadInput when the file contradicts its own totals.
+    Raises BadInput when the file contradicts its own totals, or has none but blank rows and totals.
     """
     mapper, csv = staged.mapper, staged.loaded.csv
     source = mapper.source
@@ -178,6 +178,8 @@ def load_staged(connection: duckdb.DuckDBPyConnection, load: Load, staged: Stage
     check_control_totals(connection, mapper, csv.footers, csv.preamble)
     stated = stated_export(source, path, csv.footers + csv.preamble, mapper.zone)
     rows, different, newest = _measure(connection, [] if stated else mapper.event_times())
+    if not rows and not staged.loaded.broken:
+        raise without_rows(csv.first_data_line - 1)
     duplicates = 0 if source.repeated_rows == "legitimate" else rows - different
     if duplicates and source.repeated_rows == "duplicate":
         _drop_repeats(connection)

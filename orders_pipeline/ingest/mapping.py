@@ -64,14 +64,16 @@ class Mapper(FieldRules):
 
         Of a handle h: i_h as an identifier, t_h as text, x_h as the text of a value, n_h as a number, m_h as an instant,
         d_h as a date, r_h as the text of a value that is none of these as it stands in the file; beside them row_hash
-        (of the whole row) and is_total. Cells nobody asks for are not kept.
+        (of the whole row) and is_total (of rows that are left out: totals, and blank rows of a sheet saved as text). Cells
+        nobody asks for are not kept.
         """
         self._ask_everything()
         whole = f"concat({', chr(31), '.join(columns)})"  # || would copy the row so far at every column
         first = sorted({columns[0], *(self.binding[h] for h in self.source.signature[:1] if h in self.binding)})
         total = " OR ".join(f"({c} LIKE '%计%' AND {is_one_of(f'bare({c})', total_words)})" for c in first)
+        blank = f"coalesce({', '.join([*first, *columns])}) IS NULL"
         steps: list[list[str]] = [
-            [f"CAST(md5_number({whole}) AS UUID) AS row_hash", f"coalesce({total}, false) AS is_total"],
+            [f"CAST(md5_number({whole}) AS UUID) AS row_hash", f"(coalesce({total}, false) OR {blank}) AS is_total"],
             *([] for _ in range(5)),
         ]
         kept = ["row_hash", "is_total"]

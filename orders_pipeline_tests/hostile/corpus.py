@@ -255,6 +255,16 @@ def long_preamble(path: Path) -> None:
     path.write_bytes(b"# note\n" * 60 + good(path.name))
 
 
+@case("rows_of_commas.csv", "loaded", accepted=3)
+@case("nothing_but_commas.csv", "refused", "header_only")
+def rows_of_commas(path: Path) -> None:
+    """What a spreadsheet saves of rows that were emptied: between the others and below them."""
+    head, *rows = lines(path.name)
+    blank = [""] * len(head)
+    given = [head, rows[0], blank, *rows[1:], *[blank] * 50] if path.name.startswith("rows") else [head, *[blank] * 50]
+    path.write_bytes(csv(given).encode())
+
+
 @case("twenty_lines_of_preamble.csv", "loaded", accepted=3)
 def preamble(path: Path) -> None:
     path.write_bytes(b"# note\n" * 20 + good(path.name))

@@ -117,3 +117,9 @@ def test_a_time_is_read_in_every_plain_way_to_write_it_and_in_no_other(connectio
     assert read_as(connection, "instant", cases) == cases
     days = {x: None if value is None else value[:10] for x, value in cases.items() if x[-1] not in "ZTC" and "," not in x}
     assert {x: value and value[:10] for x, value in read_as(connection, "wall_clock", days).items()} == days
+
+
+def test_figures_of_an_input_method_make_the_same_identifier(connection):
+    cases = {"６９１７９２６": "6917926", "杯子（红）": "杯子（红）", "Ａ１": "Ａ１", "123.0": "123", "１２３.0": "１２３.0"}
+    asked = "SELECT plain_id($1)"
+    assert {x: connection.execute(asked, [x]).fetchall()[0][0] for x in cases} == cases

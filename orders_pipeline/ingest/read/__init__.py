@@ -13,7 +13,7 @@ from orders_pipeline.ingest.read.grid import split_grid
 from orders_pipeline.ingest.read.header import HeaderCandidate, header_candidates
 from orders_pipeline.ingest.read.limits import DEFAULT, Limits
 from orders_pipeline.ingest.read.model import BrokenRow, Dialect, NormalisedCsv, Sniffed, Table
-from orders_pipeline.ingest.read.normalise import discard, normalise
+from orders_pipeline.ingest.read.normalise import discard, normalise, without_rows
 from orders_pipeline.ingest.read.opening import CHECKED_ABOVE_BYTES, check_start, open_table, sniff_kind
 
 __all__ = [
@@ -38,4 +38,5 @@ __all__ = [
     "read_csv_sql",
     "sniff_kind",
     "split_grid",
+    "without_rows",
 ]

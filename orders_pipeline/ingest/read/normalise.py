@@ -66,12 +66,7 @@ def normalise(
     body = _body(table, header_line, footer_start, footer_prefixes, summary_header, total_words)
     footers = [text for line, text in zip(table.tail_lines, table.tail, strict=True) if body.footer and line >= body.footer]
     if body.last < body.first or not _rows_between(table, body):
-        raise BadInput(
-            "the file has a header but no rows",
-            reason="header_only",
-            row=header_line,
-            remedy="delete it when there was nothing to export, else export it again",
-        )
+        raise without_rows(header_line)
     header = table.header_cells(header_line)
     if len(header) > table.limits.columns:
         raise BadInput(
@@ -103,6 +98,16 @@ def normalise(
     if body.end < table.path.stat().st_size or _head_is_tricky(table, header_line):
         csv.path, csv.skip = _copy_range(table.path, body, folder), 0
     return csv
+
+
+def without_rows(header_line: int) -> BadInput:
+    """What to say of a table of which only the header is there."""
+    return BadInput(
+        "the file has a header but no rows",
+        reason="header_only",
+        row=header_line,
+        remedy="delete it when there was nothing to export, else export it again",
+    )
 
 
 def _body(
