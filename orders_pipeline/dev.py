@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orders_pipeline.kernel.faults import Usage
-from orders_pipeline.kernel.home import Home
+from orders_pipeline.kernel.home import HOME_VARIABLE, Home
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -89,7 +89,7 @@ def serve(home: Home, host: str, port: int, *, worker: bool = True) -> int:
     with _only_one(home):
         environment = os.environ | {
             "DAGSTER_HOME": str(home.dagster),
-            "ORDERS_PIPELINE_HOME": str(home.root),
+            HOME_VARIABLE: str(home.root),
             # The sensor waits for files in its looks, instead of between them.
             "ORDERS_PIPELINE_WATCH_SECONDS": os.environ.get("ORDERS_PIPELINE_WATCH_SECONDS", "4.5"),
             # The hundreds of events a run is planned with are written at once.

@@ -171,7 +171,14 @@ def counting(table: str, alias: str, claims: tuple[str, ...]) -> str:
 
 def _text(refresher: Refresher, sql: str, what: Refreshed) -> str:
     within = what.model if what.how == "keys" else None
-    return statement(sql, refresher.as_of, refresher.settings.thresholds, within=within, columns=refresher.columns)
+    return statement(
+        sql,
+        refresher.as_of,
+        refresher.settings.thresholds,
+        within=within,
+        columns=refresher.columns,
+        views=refresher.views,
+    )
 
 
 def _run(refresher: Refresher, check: Check, what: Refreshed, failing: int | None) -> CheckResult:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orders_pipeline.kernel.faults import Usage
 
+HOME_VARIABLE = "ORDERS_PIPELINE_HOME"
 KEY_VARIABLE = "ORDERS_PIPELINE_CUSTOMER_KEY"
 
 
@@ -85,4 +86,4 @@ class Home:
 
 def find_home(given: str | None) -> Home:
     """The home named on the command line, else by ORDERS_PIPELINE_HOME, else `data` in the current folder."""
-    return Home(Path(given or os.environ.get("ORDERS_PIPELINE_HOME") or "data").expanduser().absolute())
+    return Home(Path(given or os.environ.get(HOME_VARIABLE) or "data").expanduser().absolute())

@@ -354,15 +354,20 @@ def scoped(
     columns_of: Callable[[str], Collection[str]],
     touched_table: Callable[[str], str],
     kept: Mapping[str, str] | None = None,
+    placed: Collection[str] = (),
 ) -> exp.Expression:
     """A copy that reads, of every input holding the model's key column, only the rows whose key is touched.
 
     `columns_of('raw.orders')` gives a table's columns; `touched_table('order')` the name of a table whose column `key`
     lists the touched keys; `kept` the tables that hold just an input's rows of these keys, where there are such. Look-ups, CTEs
     and inputs without the key column are read as they are. A row whose key is null is in no scope.
+
+    Of inputs that are `placed` (DuckDB's own tables) the rows are found by their place: the key column alone is looked through.
+    Asked for all columns, DuckDB reads those of nearly every block, for what it looks for keys by lets one in some hundred others
+    through.
     """
     touched = exp.select("key").from_(touched_table(model.refresh), dialect="duckdb")
-    return _narrowed(expression, model, columns_of, exp.column(model.key).isin(query=touched), kept or {})
+    return _narrowed(expression, model, columns_of, exp.column(model.key).isin(query=touched), kept or {}, placed)
 
 
 def part_of(
@@ -386,6 +391,7 @@ def _narrowed(
     columns_of: Callable[[str], Collection[str]],
     condition: exp.Expression,
     kept: Mapping[str, str],
+    placed: Collection[str] = (),
 ) -> exp.Expression:
     if model.refresh == WHOLE:
         raise ModelError(f"{model.name} is refreshed whole: it cannot be scoped")
@@ -399,7 +405,11 @@ def _narrowed(
             near.set("joins", table.args.get("joins"))
             table.replace(near)
             continue
-        rows = exp.select("*").from_(exp.table_(table.name, db=table.db)).where(condition.copy())
+        source = exp.table_(table.name, db=table.db)
+        inside = condition
+        if name in placed:
+            inside = exp.column("rowid").isin(query=exp.select("rowid").from_(source.copy()).where(condition.copy()))
+        rows = exp.select("*").from_(source).where(inside.copy())
         inner = rows.subquery(table.alias_or_name)
         inner.set("joins", table.args.get("joins"))  # of a bracketed join
         table.replace(inner)

@@ -38,7 +38,7 @@ from orders_pipeline.kernel.warehouse import (
 WHOLE_SHARE = 0.2
 #: The rows a refresh by keys has made of a table of so many are kept for the models that read them next, where they are no more
 #: than so many: finding them again would mean looking through the table once for each of these models.
-KEPT_FROM, KEPT_MOST = 1_000_000, 500_000
+KEPT_FROM, KEPT_MOST = 200_000, 500_000
 #: When more than this share of the values that a function treats one by one have other rows, it makes them all.
 ANEW_SHARE = 0.5
 #: Of so many rows of its largest input a table is made at once, of more in as many ranges of its keys; where one of these takes
@@ -348,6 +348,7 @@ class Refresher:
             self.settings.thresholds,
             within=model,
             columns=self.columns,
+            views=self.views,
             kept={name: kept.table for name, kept in self._kept.items() if kept == self._kept_as(kept.table, model, batch, keys)},
         )
         inside = f"{model.key} IN (SELECT key FROM {touched})"
@@ -405,6 +406,11 @@ class Refresher:
                 f"WHERE {inside} AND {touch.column} IS NOT NULL",
                 [touch.kind, self._run_batch],
             )
+
+    @cached_property
+    def views(self) -> frozenset[str]:
+        """What is a view, or is to be one."""
+        return frozenset(self._views | {m.name for m in self.models if m.is_view})
 
     @cached_property
     def _views(self) -> set[str]:

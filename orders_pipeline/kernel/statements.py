@@ -35,9 +35,11 @@ def statement(
     within: Model | None = None,
     columns: Columns | None = None,
     kept: Mapping[str, str] | None = None,
+    views: Collection[str] = (),
 ) -> str:
     """The text of a model's SELECT (or of bare SQL) at one `as_of`; `within` a model's touched keys only, which lie in the
-    tables `touched_<kind>`. `columns` gives a table's columns; `kept` says which tables' rows of these keys lie in another one.
+    tables `touched_<kind>`. `columns` gives a table's columns; `kept` says which tables' rows of these keys lie in another one;
+    `views` are no tables.
     """
     sql = of.sql if isinstance(of, Model) else of
     if within is None:
@@ -47,10 +49,11 @@ def statement(
     def make() -> str:
         known = dict.fromkeys(narrowed, (within.key,))
         tree = bind(of, _ANY_TIME, thresholds, {})
-        return render(scoped(tree, within, lambda name: known.get(name, ()), touched_name, dict(nearer)))
+        return render(scoped(tree, within, lambda name: known.get(name, ()), touched_name, dict(nearer), placed))
 
     nearer = frozenset((name, table) for name, table in (kept or {}).items() if name in narrowed)
-    return _at(as_of, (within.refresh, within.key, narrowed, nearer, sql, _values(thresholds)), make, of)
+    placed = narrowed.difference(views)
+    return _at(as_of, (within.refresh, within.key, narrowed, nearer, placed, sql, _values(thresholds)), make, of)
 
 
 def parts(model: Model, as_of: datetime, thresholds: Thresholds, columns: Columns, number: int) -> Iterator[str]:

@@ -183,7 +183,9 @@ class Publisher:
         self.connection.execute(
             f"DELETE FROM published.{spec.name} WHERE {model.key} IN (SELECT CAST(key AS VARCHAR) FROM ({keys}))"
         )
-        self.connection.execute(f"INSERT INTO published.{spec.name} BY NAME {self._select(spec)} WHERE {model.key} IN ({keys})")
+        # By their place: see `models.scoped`.
+        rows = f"rowid IN (SELECT rowid FROM {spec.name} WHERE {model.key} IN ({keys}))"
+        self.connection.execute(f"INSERT INTO published.{spec.name} BY NAME {self._select(spec)} WHERE {rows}")
 
     def _replace(self, spec: TableSpec) -> None:
         self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS published.{spec.room}")

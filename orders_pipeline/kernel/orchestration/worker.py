@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import io
 import os
 import signal
 import socket
@@ -22,7 +23,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +32,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from orders_pipeline.ingest import store
 from orders_pipeline.ingest.arrivals import Arrivals
 from orders_pipeline.kernel import statements
-from orders_pipeline.kernel.home import Home, find_home
+from orders_pipeline.kernel.home import HOME_VARIABLE, Home, find_home
 from orders_pipeline.kernel.settings import load_settings
 
 if TYPE_CHECKING:
@@ -295,22 +296,43 @@ def warm(jobs: Iterable[dg.JobDefinition]) -> dict[str, object]:
     """Do once what every run would do anew: imports, dictionary, models, plans. Returns the jobs' execution plans by name.
 
     The surest way to import whatever a run imports on its way, and to make the texts of its statements, are runs on a home
-    that is thrown away: an empty one, and that of a file.
+    that is thrown away: an empty one, and the first job's with a file.
     """
     from dagster import _core  # noqa: F401
     from dagster._core.execution.api import create_execution_plan
 
     from orders_pipeline import pipeline
+    from orders_pipeline.dev import write_configuration
 
-    with tempfile.TemporaryDirectory(prefix="orders-pipeline-") as folder:
-        home = Home(Path(folder))
-        pipeline.run(home, datetime.now(UTC))
-        for number, text in enumerate(REHEARSAL):
-            (home.landing / f"{number}.csv").write_text(text, encoding="utf-8")
-        pipeline.run(home, datetime.now(UTC), prompt=True)
+    jobs = list(jobs)
     for job in jobs:
         job.get_job_snapshot_id()
-    return {job.name: create_execution_plan(job) for job in jobs}
+    plans = {job.name: create_execution_plan(job) for job in jobs}
+    with tempfile.TemporaryDirectory(prefix="orders-pipeline-") as folder, _at_home(Home(Path(folder))) as home:
+        pipeline.run(home, datetime.now(UTC))
+        home.dagster.mkdir()
+        write_configuration(home, postgres=False)
+        for number, text in enumerate(REHEARSAL):
+            file = home.landing / f"{number}.csv"
+            file.write_text(text, encoding="utf-8")
+            os.utime(file, (0, 0))  # It has been written long ago.
+        with Path(os.devnull).open("w") as nobody, redirect_stdout(nobody), redirect_stderr(nobody):
+            Worker(home, jobs[0], _plans=plans)._execute(str(uuid.uuid4()), jobs[0], {}, io.BytesIO())
+    return plans
+
+
+@contextmanager
+def _at_home(home: Home) -> Iterator[Home]:
+    """Another home is the one that the environment names."""
+    before = os.environ.get(HOME_VARIABLE)
+    os.environ[HOME_VARIABLE] = str(home.root)
+    try:
+        yield home
+    finally:
+        if before is None:
+            del os.environ[HOME_VARIABLE]
+        else:
+            os.environ[HOME_VARIABLE] = before
 
 
 def main() -> int:
