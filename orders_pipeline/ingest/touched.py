@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from orders_pipeline.dictionary.model import Dictionary
-from orders_pipeline.ingest.raw import raw_columns
+from orders_pipeline.ingest.raw import TEXT_KEYS, raw_columns
 from orders_pipeline.kernel.refresh import next_batch
 from orders_pipeline.kernel.sqltext import quote
 
@@ -27,6 +27,8 @@ TOUCHES = {
     "identity_key": "identity",
     "linked_identity_key": "identity",
 }
+#: Keys made of a text and of nothing else: what a row says of them has been said by the first row that holds the text.
+OF_TEXTS = frozenset(column for columns in TEXT_KEYS.values() for column in columns)
 #: Small reference lists whose rows have no key of their own: everything that reads them is built anew.
 WITHOUT_KEY = (
     *("categories", "promotions", "coupon_products", "coupon_targets", "coupon_redemptions"),
@@ -55,10 +57,13 @@ def touch(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, entitie
             connection.execute("INSERT INTO kernel.touched VALUES (?, ?, ?)", [f"raw.{entity}", file_id, batch])
         keys = [(c, k) for c, k in TOUCHES.items() if c in raw_columns(dictionary, entity)]
         for column, kind in keys:
+            mine = f"SELECT DISTINCT {column} AS key FROM {table} WHERE file_id = $file AND {column} IS NOT NULL"
+            if column in OF_TEXTS:
+                others = f"SELECT DISTINCT {column} FROM {table} WHERE file_id <> $file AND {column} IN ({mine})"
+                mine = f"SELECT key FROM ({mine}) WHERE key NOT IN ({others})"
             connection.execute(
-                f"INSERT INTO kernel.touched SELECT DISTINCT ?, {column}, ? FROM {table} "
-                f"WHERE file_id = ? AND {column} IS NOT NULL",
-                [kind, batch, file_id],
+                f"INSERT INTO kernel.touched SELECT $kind, key, $batch FROM ({mine})",
+                {"kind": kind, "batch": batch, "file": file_id},
             )
     touch_ledger(connection, file_id)
 

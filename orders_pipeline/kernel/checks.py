@@ -171,12 +171,14 @@ def counting(table: str, alias: str, claims: tuple[str, ...]) -> str:
 
 def _text(refresher: Refresher, sql: str, what: Refreshed) -> str:
     within = what.model if what.how == "keys" else None
+    kept = refresher.kept_rows(what.model, what.keys) if within else None
     return statement(
         sql,
         refresher.as_of,
         refresher.settings.thresholds,
         within=within,
         columns=refresher.columns,
+        kept=kept,
         views=refresher.views,
     )
 

@@ -379,6 +379,12 @@ class Refresher:
         batch are the same."""
         return _Kept(table, model.refresh, model.key, batch, keys)
 
+    def kept_rows(self, model: Model, keys: int) -> dict[str, str]:
+        """By table, where else its rows of a model's touched keys lie, of which there are so many. Those touched after one batch
+        hold those touched after a later one: as many of them are the same."""
+        wanted = model.refresh, model.key, keys
+        return {name: kept.table for name, kept in self._kept.items() if (kept.kind, kept.column, kept.keys) == wanted}
+
     @cached_property
     def _sizes(self) -> dict[str, int]:
         """About how many rows each table had when this run began."""

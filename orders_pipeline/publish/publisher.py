@@ -151,7 +151,9 @@ class Publisher:
 
     def _write(self, fresh: Path, public: Mapping[str, Refreshed]) -> None:
         """Write the changes into the new file, or all of it."""
-        self.connection.execute(f"ATTACH {literal(str(fresh))} AS published (STORAGE_VERSION {literal(STORAGE_VERSION)})")
+        # Nobody reads the new file before it is whole: a log of what it will hold would be written for nothing.
+        options = f"STORAGE_VERSION {literal(STORAGE_VERSION)}, RECOVERY_MODE 'NO_WAL_WRITES'"
+        self.connection.execute(f"ATTACH {literal(str(fresh))} AS published ({options})")
         try:
             self.connection.execute("BEGIN TRANSACTION")
             for name, change in public.items():

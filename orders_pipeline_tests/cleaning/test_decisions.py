@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from orders_pipeline import pipeline
 from orders_pipeline.cleaning import desk
 from orders_pipeline.cli import main
+from orders_pipeline.kernel.clock import parse_as_of
 from orders_pipeline.kernel.home import Home
 from orders_pipeline_tests.support import land, new_home, query, run, same
 
@@ -72,3 +74,26 @@ def test_unmapped_words_are_listed(home: Home, capsys) -> None:
     shown = capsys.readouterr().out
     assert "mystery" in shown
     assert "orders.csv" in shown
+
+
+def test_only_titles_that_no_row_had_before_are_looked_at(home: Home, tmp_path: Path) -> None:
+    def more(where: Home) -> None:
+        titles = ["无名商品", "白茶 250g", "无名商品", "白茶 250g"]
+        land(where, "more", [{**SHOP, "channel_order_id": "A0", "sku": f"T{n}", "quantity": 1, "product_title": t}
+                             for n, t in enumerate(titles)])  # fmt: skip
+
+    land_orders(home)
+    run(home, AS_OF)
+    more(home)
+    with pipeline.session(home, parse_as_of(AS_OF)) as now:
+        now.ingest()
+        touched = now.connection.execute(
+            "SELECT DISTINCT l.product_title FROM kernel.touched AS t JOIN raw.order_lines AS l ON l.title_guid = t.key WHERE kind = 'title'"
+        ).fetchall()
+        assert touched == [("白茶 250g",)]
+    run(home, AS_OF)
+    anew = new_home(tmp_path / "anew")
+    land_orders(anew)
+    more(anew)
+    run(anew, AS_OF)
+    same(home, anew)

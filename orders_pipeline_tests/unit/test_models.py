@@ -198,6 +198,9 @@ def test_scope_reads_touched_rows_and_look_ups_whole(connection: duckdb.DuckDBPy
     text = models.render(narrowed)
     assert text.count("kernel.touched_order") == 3
     assert "JOIN raw.shops AS s" in text
+    placed = models.render(models.scoped(bound, model, columns_of, lambda kind: f"kernel.touched_{kind}", placed={"raw.orders"}))
+    assert connection.execute(placed).fetchall() == [(3, 2, 8)]
+    assert placed.count("rowid IN (SELECT rowid FROM raw.orders") == placed.count("rowid IN") == 1
 
 
 def test_whole_model_is_not_scoped(tmp_path: Path) -> None:

@@ -43,8 +43,8 @@ def landing_assets() -> dg.AssetsDefinition:
             intake = now.ingest(SETTLE_SECONDS, progress=lambda path: context.log.info(f"reading {path}"))
             for path, why in intake.refused:
                 context.log.warning(f"refused {path}: {why}")
-            for table in tables:
-                rows = now.connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+            counts = ", ".join(f"(SELECT count(*) FROM {table})" for table in tables)
+            for table, rows in zip(tables, now.connection.execute(f"SELECT {counts}").fetchall()[0], strict=True):
                 extra = _intake(intake) if table == "raw.files" else {}
                 yield dg.MaterializeResult(asset_key(table), metadata={"dagster/row_count": rows, **extra})
 
@@ -98,7 +98,8 @@ def _refresh(context: dg.AssetExecutionContext, now: pipeline.Session, model: Mo
             # It was stale and had not been chosen, but this table reads it.
             context.log_event(dg.AssetMaterialization(asset_key(one.model.name), metadata=_refreshed(one)))
     done = now.refreshed[model.name]
-    context.log.info(f"{model.name}: {done.how}, {done.rows} rows")
+    if done.how != "current":
+        context.log.info(f"{model.name}: {done.how}, {done.rows} rows")
     return dg.MaterializeResult(
         asset_key(model.name),
         metadata={
