@@ -11,7 +11,8 @@ from dataclasses import field as default
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from orders_pipeline.dictionary.model import Dictionary, Source, canonical_header, own_handles, rule_handles
+from orders_pipeline.dictionary.model import Dictionary, Source, canonical_header
+from orders_pipeline.dictionary.rules import own_handles, rule_handles
 from orders_pipeline.ingest.recognise import bind
 
 ROWS = 36

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orders_pipeline.dictionary.model import Block, Dictionary, Source, load_dictionary, rule_handles
+from orders_pipeline.dictionary.model import Block, Dictionary, Source, load_dictionary
+from orders_pipeline.dictionary.rules import rule_handles
 from orders_pipeline.docs.markdown import cell, code, codes, facts, table, titles
 
 #: Operators on columns, in words.

@@ -11,7 +11,8 @@ from typing import Any
 
 import duckdb
 
-from orders_pipeline.dictionary.model import canonical_header, operands
+from orders_pipeline.dictionary.model import canonical_header
+from orders_pipeline.dictionary.rules import operands
 from orders_pipeline.ingest.balance import check_running_balance, check_stated_total
 from orders_pipeline.ingest.mapping import Mapper
 from orders_pipeline.kernel.faults import BadInput

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orders_pipeline.dictionary.model import REPEAT_NUMBER, Block, rule_handles
+from orders_pipeline.dictionary.model import REPEAT_NUMBER, Block
+from orders_pipeline.dictionary.rules import rule_handles
 from orders_pipeline.ingest.cells import is_one_of, narrowed
 from orders_pipeline.ingest.fields import FieldRules, Value
 from orders_pipeline.kernel.sqltext import literal, quote

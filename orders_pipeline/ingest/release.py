@@ -11,7 +11,8 @@ import duckdb
 from orders_pipeline.dictionary.model import canonical_header
 from orders_pipeline.ingest import quarantine
 from orders_pipeline.ingest.corrections import corrections
-from orders_pipeline.ingest.load import Load, insert_blocks, mapper_from_context, stage_rows
+from orders_pipeline.ingest.insert import insert_blocks
+from orders_pipeline.ingest.load import Load, mapper_from_context, stage_rows
 from orders_pipeline.ingest.recognise import bind
 from orders_pipeline.kernel.home import Home
 

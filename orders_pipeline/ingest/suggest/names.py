@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from orders_pipeline.dictionary.model import FOLDER, Dictionary, Source, canonical_value, condition_handles, operands, read_yaml
+from orders_pipeline.dictionary.model import FOLDER, Dictionary, Source, canonical_value, read_yaml
+from orders_pipeline.dictionary.rules import condition_handles, operands
 from orders_pipeline.ingest.suggest.tokens import Token, Wording
 
 Slot = tuple[str, str]

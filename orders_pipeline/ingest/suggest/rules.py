@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from orders_pipeline.dictionary.model import canonical_value, operands, spelled_out
+from orders_pipeline.dictionary.model import canonical_value
+from orders_pipeline.dictionary.rules import operands, spelled_out
 from orders_pipeline.ingest.suggest import words
 from orders_pipeline.ingest.suggest.hints import concepts_of
 from orders_pipeline.ingest.suggest.kinds import Reading
