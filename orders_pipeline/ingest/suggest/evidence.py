@@ -74,12 +74,16 @@ def _number(profile: Profile, column: Column, field: Field) -> Reasoned:
     if field.type in ("money", "price"):
         if column.share("money_sign") > 0.5:
             return 1.0, "amounts with a currency sign"
-        if field.name in _NEVER_NEGATIVE and column.share("negative") > 0.5:
+        if field.name in _NEVER_NEGATIVE and column.share("negative") > 0.2:
             return -3.0, "amounts taken off"
         return (0.6, "amounts with decimals") if not whole else (-0.3, "whole numbers")
     if field.type in ("quantity", "integer"):
         return (0.7, "whole numbers") if whole else (-1.5, "numbers with decimals")
     return (0.3, "numbers") if not whole else (-1.0, "whole numbers")
+
+
+#: Coded fields a row can do without: of words nobody knows nothing would come.
+_ONLY_BY_WORDS = frozenset({"order_type", "fulfilled_by"})
 
 
 def _code(names: Names, column: Column, slot: Slot, field: Field) -> Reasoned:
@@ -98,6 +102,8 @@ def _code(names: Names, column: Column, slot: Slot, field: Field) -> Reasoned:
         return -2.0, "numbers, not words"
     if share >= 0.3:
         return 1.4 * share, f"{round(share * len(words))} of {len(words)} words are known {field.zh or field.en}"
+    if field.name in _ONLY_BY_WORDS:
+        return -3.0, "none of the words is known"
     return (-0.6, "none of the words is known") if column.distinct > 3 else (-0.2, "none of the words is known")
 
 
@@ -136,6 +142,10 @@ def _id(column: Column, slot: Slot) -> Reasoned:
     return 0.0, "short identifiers"
 
 
+#: What names of provinces and prefectures end in, where they are written whole.
+_PROVINCE_ENDS = ("省", "都", "府", "県", "縣", "州")
+
+
 def _text(names: Names, column: Column, slot: Slot, field: Field) -> Reasoned:
     name = field.name
     numeric = column.share("number") > 0.9
@@ -159,9 +169,8 @@ def _text(names: Names, column: Column, slot: Slot, field: Field) -> Reasoned:
     ):
         return (-4.0 if column.share("masked") < 0.5 else 0.0), "numbers, not texts"
     if name == "province":
-        share = sum(any(w.startswith(p) for p in names.wording.spec["provinces"]) for w in column.words) / max(
-            1, len(column.words)
-        )
+        provinces = tuple(names.wording.spec["provinces"])
+        share = sum(w.startswith(provinces) or w.endswith(_PROVINCE_ENDS) for w in column.words) / max(1, len(column.words))
         if share < 0.2 and column.share("cjk") > 0.5:
             return -4.0, "no known province"
         return (2.0, "names of provinces") if share >= 0.6 else (-0.3, "no known province")

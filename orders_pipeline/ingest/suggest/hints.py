@@ -12,7 +12,7 @@ from orders_pipeline.ingest.suggest.profile import Column, Profile
 _HAS_GAPS, _NO_NUMBER, _MOSTLY = -0.7, -8.0, 0.9
 #: The row's own number, which the rules make up where the file has none.
 NUMBERS = frozenset({"payment_id", "movement_id", "return_id", "outbound_id"})
-_BORNE, _NET, _NOT_THE_ORDER, _OWN_CODE, _PIECES, _THE_MERCHANTS, _NOT_OF_GOODS = 1.8, 1.8, 2.0, 0.6, 3.0, 1.5, 1.0
+_BORNE, _NET, _NOT_THE_ORDER, _OWN_CODE, _PIECES, _THE_MERCHANTS, _NOT_OF_GOODS, _A_PLACE = 1.8, 1.8, 2.0, 0.6, 3.0, 1.5, 1.0, 1.5
 #: Log-odds of a column called just `id` for the row's own number.
 BARE_NUMBER = 1.5
 _MONEY = frozenset({"amount", "price", "fee", "pay", "payable", "total", "discount", "refund"})
@@ -86,6 +86,8 @@ def _words(column: Column, said: set[str], name: str, beside: Beside) -> float:
         return -_NOT_OF_GOODS  # a total of nothing said is what is to be paid rather than what the goods cost
     if name == "payment_id" and "order" in said and not said & _MOVED:
         return -_NOT_THE_ORDER  # an order has several movements
+    if name == "shop_id" and "physical store" in said:
+        return -_A_PLACE  # where goods are handed over, not who sells them
     if name == "channel_order_id" and "merchant" in said and beside.plain_order:
         return -_THE_MERCHANTS  # beside the platform's number of the order
     return 0.0

@@ -54,8 +54,9 @@ _DECISIVE = {
     "payout_id": ("payments", 7.0),
     "label_printed_at": ("shipments", 5.0),
 }
-#: Rows of lines repeat their order's number, rows of orders do not: how much that speaks, in files of at least so many rows.
-_REPEATS, _REPEATS_ROWS = 3.0, 8
+#: Rows of lines repeat their order's number: how much that speaks for them, and how much no repetition does for orders (all may
+#: be of one line), in files of at least so many rows.
+_REPEATS, _ONCE, _REPEATS_ROWS = 3.0, 2.2, 8
 #: What rows with so many amounts speak for money that is settled: orders have a handful.
 MANY_PARTS, _FEES, _FOR_SETTLEMENT, _FOR_FEES = 4, 2, 6.0, 3.0
 #: What an amount nobody takes speaks against a kind of file that has no money, and how many of them count.
@@ -127,12 +128,16 @@ class Choice:
 
 @dataclass
 class Reading:
-    """The file read as rows of these entities."""
+    """The file read as rows of these entities. `missing`: those of its `required` fields that no column is proposed for."""
 
     entities: tuple[str, ...]
     choices: list[Choice]
     score: float
     missing: list[str]
+    required: frozenset[str] = frozenset()
+
+    def owed(self) -> list[str]:
+        return sorted(f for f in self.required if not any(c.field == f for c in self.choices))
 
     def columns_of(self, name: str) -> list[Column]:
         """The columns proposed for a field, surest first."""
@@ -203,11 +208,12 @@ def judge(names: Names, entities: tuple[str, ...], choices: list[Choice], cues: 
         score += _SEVERAL_CHANNELS
     numbers = [c.column for c in choices if c.field == "channel_order_id"]
     if numbers and numbers[0].count >= _REPEATS_ROWS and "orders" in entities:
-        score += _REPEATS * ((len(entities) > 1) != numbers[0].unique)
+        lined = len(entities) > 1
+        score += _ONCE * (not lined) if numbers[0].unique else _REPEATS * lined
     parts = [c.column for c in choices if c.field == "amount:part"]
     if len(parts) >= MANY_PARTS and sum(kind_of(c, names.wording, 1) == "fee" for c in parts) >= _FEES:
         score += _FOR_SETTLEMENT
     elif any(c.field == "amount:net" for c in choices) and any(kind_of(c, names.wording, 1) == "fee" for c in parts):
         score += _FOR_FEES
     owed = sorted(f for f in required if not any(c.field == f for c in choices))
-    return Reading(entities, choices, round(score, 3), owed)
+    return Reading(entities, choices, round(score, 3), owed, frozenset(required))

@@ -102,7 +102,12 @@ class Movements:
         self.rules.remarks.append("whether an amount is receipt, refund, subsidy or fee is read off its name: check `parts`")
 
     def _returns(self, block: dict[str, Any]) -> None:
-        self._number("returns", block["fields"])
+        fields = block["fields"]
+        self._number("returns", fields)
+        if "kind" not in fields:
+            fields["kind"] = {"value": "return_refund"}
+            self.rules.notes["returns.kind"] = "no column tells the kind of case: taken as goods sent back for their money"
+            self.rules.remarks.append(f"returns.kind: {self.rules.notes['returns.kind']}")
 
     def _inventory_movements(self, block: dict[str, Any]) -> None:
         self._number("inventory_movements", block["fields"])

@@ -32,7 +32,7 @@ from orders_pipeline.ingest.suggest.profile import Column, Profile
 from orders_pipeline.ingest.suggest.relations import Relations
 from orders_pipeline.ingest.suggest.settlement import may_be_part
 
-_WORTH_DEALING = 0.4
+_WORTH_DEALING = 0.5
 #: From where on a column is taken for a required field no other is taken for, and how many times as sure as the next it must be.
 _BEST_THERE_IS, _AHEAD = 0.4, 1.6
 #: Scores of two readings this far apart: one is 2.7 times as probable as the other.
@@ -77,8 +77,9 @@ def _doubt(found: list[Reading]) -> None:
         choice.candidates = listed
         if choice.outcome == "proposed" and listed[0].confidence < PROPOSED:
             choice.outcome = "unsure"
+    best.missing = best.owed()
     _take_for_required(best)
-    best.missing = sorted(f for f in best.missing if not any(c.field == f for c in best.choices))
+    best.missing = best.owed()
 
 
 def _take_for_required(reading: Reading) -> None:
@@ -258,6 +259,6 @@ def _only_the_surest(profile: Profile, given: dict[int, str], confidence: Mappin
     for name in STAND_IN:
         ranked = sorted((i for i, n in given.items() if n == name), key=lambda i: (-confidence[i, name], i))
         kept = ranked[:1] if ranked and profile.columns[ranked[0]].filled >= _FILLED else ranked
-        second = [i for i in ranked[1:2] if confidence[i, name] >= _SURE]
+        second = [i for i in ranked[1:2] if confidence[i, name] >= _SURE and profile.columns[i].share("spaced") <= 0.5]
         for index in set(ranked) - {*kept, *second}:
             del given[index]

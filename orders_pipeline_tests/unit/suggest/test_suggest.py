@@ -86,8 +86,8 @@ def test_files_of_unseen_platforms(judged: dict[str, tuple[Counter, list[str], S
         told += [f"{case.name}: {line}" for line in lines if line.startswith("wrong")]
         readings.append(set(found.reading.entities) == set(case.entities))
     cases = sum(counts.values())
-    assert counts["right"] / cases >= 0.82, (counts, told)
-    assert counts["wrong"] / cases <= 0.03, (counts, told)
+    assert counts["right"] / cases >= 0.85, (counts, told)
+    assert counts["wrong"] / cases <= 0.02, (counts, told)
     assert sum(readings) >= len(readings) - 1
 
 
@@ -298,6 +298,56 @@ def test_a_wallet_that_numbers_nothing_gets_a_number_of_what_its_rows_say(tmp_pa
     fields = source.blocks[0].fields
     assert fields["amount"] == {"credit": "credit", "debit": "debit"}
     assert fields["payment_id"]["concat"][-1] == "repeat_number" and spec["repeated_rows"] == "legitimate"
+
+
+def test_words_are_known_in_their_forms_their_scripts_and_written_together(names: Names) -> None:
+    said = {
+        h: [sorted(t.concepts) for t in names.wording.tokens(h)]
+        for h in ("訂單編號", "Login kupującego", "trackingno", "reference1")
+    }
+    assert said["訂單編號"] == [["order"], ["code", "number"]]
+    assert said["Login kupującego"] == [["account"], ["buyer"]]
+    assert said["trackingno"] == [["waybill"], ["number"]]
+    assert said["reference1"][0] == ["reference"]
+
+
+def test_an_invoice_is_the_order_only_where_nothing_speaks_of_orders(tmp_path: Path, names: Names) -> None:
+    rows = "".join(
+        f"{number},SKU-{n},{n},2.50,2026-05-0{n} 10:00:00\n" for n, number in enumerate([536365, 536365, 536366, 536367], 1)
+    )
+    path = tmp_path / "sales.csv"
+    path.write_text("Invoice No,Stock Code,Quantity,Unit Price,Invoice Date\n" + rows, encoding="utf-8")
+    found = {c.column.name: c.field for c in suggest(path, names).reading.choices}
+    assert found["Invoice No"] == "channel_order_id" and found["Stock Code"] == "sku"
+    path.write_text(
+        "Invoice No,Order No,Stock Code,Quantity,Unit Price,Order Date\n"
+        + "".join(f"{n},A-{line}" for n, line in enumerate(rows.splitlines(True), 1))
+    )
+    found = {c.column.name: c.field for c in suggest(path, names).reading.choices}
+    assert found["Order No"] == "channel_order_id" and found["Invoice No"] != "channel_order_id"
+
+
+def test_what_the_goods_come_to_stands_in_for_an_amount_due_and_is_said_to(tmp_path: Path, names: Names) -> None:
+    rows = "".join(f"A-10000{n // 2},Shipped,2026-05-01 10:0{n}:00,SKU-{n},{n + 1},2.50\n" for n in range(6))
+    path = tmp_path / "orders.csv"
+    path.write_text("Order number,Order status,Order date,SKU,Quantity,Unit price\n" + rows, encoding="utf-8")
+    made = suggest(path, names)
+    payable = made.rules.blocks["orders"][0]["fields"]["payable_amount"]
+    assert payable == {"product": ["unit_price", "quantity"], "rounding": "half_up", "aggregate": "sum"}
+    assert any("payable_amount" in remark for remark in made.rules.remarks)
+
+
+def test_a_country_tells_the_currency_only_when_there_is_one(tmp_path: Path, names: Names) -> None:
+    def currency(*countries: str) -> str:
+        path = tmp_path / "orders.csv"
+        rows = "".join(f"A-10000{n},Paid,2026-05-01,X{n},1,9.00,9.00,{c}\n" for n, c in enumerate(countries))
+        path.write_text(
+            "Order number,Order status,Order date,SKU,Quantity,Unit price,Order total,Ship country\n" + rows, encoding="utf-8"
+        )
+        return suggest(path, names).top["currency"][0]
+
+    assert currency("Germany", "France", "DE") == "EUR"
+    assert currency("US", "US", "CA") == "?"
 
 
 def test_places_are_taken_out_of_an_address_that_begins_with_them(tmp_path: Path, names: Names) -> None:
