@@ -65,7 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+    # What still writes when the soak ends before its time must not hide why it did.
+    with tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True) as folder:
         report = soak(Path(folder), options)
     print(text(report))
     if options.json:
@@ -338,9 +339,9 @@ def _handles(pid: int) -> int:
 
 
 def _size(path: Path) -> float:
-    """Megabytes of a file or of all files of a folder; files may go while they are counted."""
+    """Megabytes of a file or of all files of a folder; files and folders may go while they are counted."""
     total = 0
-    for file in path.rglob("*") if path.is_dir() else [path]:
+    for file in (Path(at, name) for at, _, names in os.walk(path) for name in names) if path.is_dir() else [path]:
         try:
             total += file.stat().st_blocks * 512 if file.is_file() else 0
         except OSError:
