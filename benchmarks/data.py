@@ -45,6 +45,13 @@ def full_month(folder: Path, orders: int, say: Callable[[str], None]) -> Files:
     return _simulated(folder / f"month-{orders}", orders, seed=1, faults=None, say=say)
 
 
+def months_of(folder: Path, orders: int, months: int, say: Callable[[str], None]) -> Files:
+    """The same over so many months."""
+    if months == 1:
+        return full_month(folder, orders, say)
+    return _simulated(folder / f"months-{months}-{orders}", orders, seed=1, faults=None, say=say, months=months)
+
+
 def thousand_orders(folder: Path, say: Callable[[str], None]) -> Extra:
     """A Douyin export of a thousand new orders, and a folder with the other files of the same simulation."""
     faults = folder / "no-faults.yml"
@@ -88,14 +95,16 @@ def _first_orders(export: Path, target: Path) -> None:
     raise RuntimeError(f"{export} has only {len(seen)} orders; raise EXTRA_ORDERS")
 
 
-def _simulated(folder: Path, orders: int, seed: int, faults: Path | None, say: Callable[[str], None]) -> Files:
+def _simulated(
+    folder: Path, orders: int, seed: int, faults: Path | None, say: Callable[[str], None], months: int = 1
+) -> Files:
     mark = folder / "made.json"
     version = _simulator_version()
     if mark.exists() and (made := json.loads(mark.read_text(encoding="utf-8")))["version"] == version:
         return Files(**{**made["files"], "landing": folder / "landing"})
     say(f"simulating {orders:,} orders in {folder}")
     shutil.rmtree(folder, ignore_errors=True)
-    done = simulator.simulate(orders, folder, months=1, seed=seed, faults=faults)
+    done = simulator.simulate(orders, folder, months=months, seed=seed, faults=faults)
     rows = sum(f.rows for f in done.files)
     files = Files(done.landing, done.as_of.isoformat(), orders, len(done.files), rows, done.size_bytes)
     mark.write_text(json.dumps({"version": version, "files": asdict(files) | {"landing": "landing"}}), encoding="utf-8")

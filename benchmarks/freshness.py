@@ -121,13 +121,8 @@ class Bench:
 
     def drop(self, number: int) -> float:
         """Write a file of new orders elsewhere, rename it into the landing zone; the instant of the rename."""
-        digits = str(FIRST + number)
-        renumbered = [self.lines[0]]
-        for line in self.lines[1:]:
-            order, part, rest = line.split(",", 2)
-            renumbered.append(",".join((_renumber(order, digits), _renumber(part, digits), rest)))
         draft = self.home.root / "draft.csv"
-        draft.write_text("".join(renumbered), encoding="utf-8")
+        draft.write_text(renumbered(self.lines, number), encoding="utf-8")
         instant = int(time.time())
         while (target := self.home.landing / "douyin" / f"{instant}_douyin.csv").exists():
             instant += 1
@@ -158,6 +153,16 @@ class Bench:
             self.errors += 1
             print(f"  a reader met {error}", file=sys.stderr, flush=True)
             return 0, 0
+
+
+def renumbered(lines: Sequence[str], number: int) -> str:
+    """The text of a file in which every order has another number than in any other drop."""
+    digits = str(FIRST + number)
+    out = [lines[0]]
+    for line in lines[1:]:
+        order, part, rest = line.split(",", 2)
+        out.append(",".join((_renumber(order, digits), _renumber(part, digits), rest)))
+    return "".join(out)
 
 
 def _renumber(cell: str, digits: str) -> str:
