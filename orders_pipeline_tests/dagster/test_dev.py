@@ -154,7 +154,7 @@ def test_dev_takes_a_dropped_file_and_ends_with_ctrl_c(small_home: Home, tmp_pat
         assert small_home.published_database.exists()
     finally:
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=150)  # a run that has begun is ended first
     assert process.returncode == 0, output
     assert f"http://localhost:{port}" in output
     assert "superseded" not in output
