@@ -123,27 +123,48 @@ def bomb(rows: Sequence[Sequence[str]]) -> bytes:
     return xlsx(rows, more={"xl/media/picture.xml": b" " * (300 << 20)})
 
 
-def compound(streams: Mapping[str, bytes]) -> bytes:
-    """An OLE compound file (version 3, sectors of 512 bytes); streams are padded so that none is a mini stream."""
-    sector = 512
+def compound(streams: Mapping[str, bytes], how: str = "in order") -> bytes:
+    """An OLE compound file (version 3, sectors of 512 bytes); streams are padded so that none is a mini stream.
+
+    `how`: sectors ``in order`` or ``backwards``, or ``small`` (everything in mini sectors, nothing padded: under 4096 bytes).
+    """
+    sector, mini = 512, 64
     end, free, fat_mark = 0xFFFFFFFE, 0xFFFFFFFF, 0xFFFFFFFD
-    padded = {name: data.ljust(4096, b"\0") for name, data in streams.items()}
+    padded = {name: data if how == "small" else data.ljust(4096, b"\0") for name, data in streams.items()}
     fat: list[int] = []
-    starts, body = {}, b""
-    for name, data in padded.items():
-        count = -(-len(data) // sector)
-        starts[name] = len(fat)
-        fat += [*range(len(fat) + 1, len(fat) + count), end]
-        body += data.ljust(count * sector, b"\0")
-    entries = [_entry("Root Entry", 5, end, 0, child=1)]
+    body = b""
+
+    def store(data: bytes) -> int:
+        nonlocal body
+        first, count = len(fat), -(-len(data) // sector)
+        pieces = [data[n * sector : (n + 1) * sector].ljust(sector, b"\0") for n in range(count)]
+        if how == "backwards":
+            fat.extend([end, *range(first, first + count - 1)])
+            body += b"".join(reversed(pieces))
+            return first + count - 1
+        fat.extend([*range(first + 1, first + count), end])
+        body += b"".join(pieces)
+        return first
+
+    root, small_fat, small_sectors, starts = (end, 0), end, 0, {}
+    if how == "small":
+        small: list[int] = []
+        pool = b""
+        for name, data in padded.items():
+            count = -(-len(data) // mini)
+            starts[name] = len(small)
+            small += [*range(len(small) + 1, len(small) + count), end]
+            pool += data.ljust(count * mini, b"\0")
+        root = (store(pool), len(pool))
+        small_fat = store(struct.pack(f"<{len(small)}I", *small).ljust(sector, b"\xff"))
+        small_sectors = 1
+    else:
+        starts = {name: store(data) for name, data in padded.items()}
+    entries = [_entry("Root Entry", 5, *root, child=1)]
     for number_, name in enumerate(sorted(padded, key=lambda n: (len(n), n.upper())), 1):
         following = number_ + 1 if number_ < len(padded) else free
         entries.append(_entry(name, 2, starts[name], len(padded[name]), right=following))
-    directory = b"".join(entries)
-    directory = directory.ljust(-(-len(directory) // sector) * sector, b"\0")
-    directory_start = len(fat)
-    count = len(directory) // sector
-    fat += [*range(len(fat) + 1, len(fat) + count), end]
+    directory_start = store(b"".join(entries))
     sectors = 1
     while (len(fat) + sectors) * 4 > sectors * sector:
         sectors += 1
@@ -152,9 +173,9 @@ def compound(streams: Mapping[str, bytes]) -> bytes:
     table = struct.pack(f"<{len(fat)}I", *fat).ljust(sectors * sector, b"\xff")
     header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(16)
     header += struct.pack("<HHHHH", 0x3E, 3, 0xFFFE, 9, 6) + bytes(6)
-    header += struct.pack("<IIIIIIIII", 0, sectors, directory_start, 0, 4096, end, 0, end, 0)
+    header += struct.pack("<IIIIIIIII", 0, sectors, directory_start, 0, 4096, small_fat, small_sectors, end, 0)
     header += struct.pack("<109I", *range(fat_start, fat_start + sectors), *[free] * (109 - sectors))
-    return header + body + directory + table
+    return header + body + table
 
 
 def _entry(name: str, kind: int, start: int, size: int, child: int = 0xFFFFFFFF, right: int = 0xFFFFFFFF) -> bytes:
@@ -196,3 +217,30 @@ def encrypted_xls(rows: Iterable[Sequence[object]]) -> bytes:
     struct.pack_into("<HH", data, following, 0x002F, length)
     struct.pack_into("<H", data, following + 4, 1)
     return bytes(data)
+
+
+def failing_xls(how: str = "in order") -> bytes:
+    """An .xls of two sheets, the second with cells that are errors (as values, and as results of formulas), from row 3 on."""
+    import xlwt
+
+    book = xlwt.Workbook(encoding="utf-8")
+    book.add_sheet("一").write(0, 0, "only")
+    page = book.add_sheet("二")
+    for r, cells in enumerate((["h", "i", "j"], ["x", 1.5, 2], ["y", None, True], ["z", None, None])):
+        for c, cell in enumerate(cells):
+            if cell is not None:
+                page.write(r + 2, c + 1, cell)
+    page.row(4).set_cell_error(2, 0x2A)
+    page.write(5, 2, xlwt.Formula("1/0"))
+    page.row(5).set_cell_error(3, 0x17)
+    unknown, failed = b"\x03\x00\x00\x00\x00\x00\xff\xff", b"\x02\x00\x07\x00\x00\x00\xff\xff"  # the library works nothing out
+    return compound({"Workbook": book.get_biff_data().replace(unknown, failed)}, how)
+
+
+def xlsb() -> bytes:
+    """As much of a binary workbook as says that it is one."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name in ("[Content_Types].xml", "xl/workbook.bin", "xl/worksheets/sheet1.bin"):
+            archive.writestr(name, b"\x83\x01\x00")
+    return out.getvalue()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.home import Home
@@ -63,8 +63,13 @@ def fetch(home: Home, url: str, progress: Callable[[str], None] = lambda text: N
 
 def _opened(url: str) -> tuple[Any, str]:
     parts = urlsplit(url)
-    if not parts.scheme or "@" in parts.netloc:
-        raise Usage("[landing] url must be like s3://bucket/prefix; credentials belong into the environment, not into it")
+    user, _, _ = parts.netloc.rpartition("@")
+    # A name alone is no secret (sftp://user@host, abfs://container@account); what stands before the @ of a web address is one.
+    if not parts.scheme or ":" in unquote(user) or (user and parts.scheme in ("http", "https")):
+        raise Usage(
+            "[landing] url must be like s3://bucket/prefix or sftp://user@host/folder; passwords and keys belong into the "
+            "environment, not into it"
+        )
     import fsspec
 
     try:

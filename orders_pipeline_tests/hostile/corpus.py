@@ -627,6 +627,21 @@ def old_workbook(path: Path) -> None:
     path.write_bytes(workbooks.xls(lines(path.name)))
 
 
+@case("old.xlsx", "loaded", accepted=3)
+def old_workbook_named_like_a_new_one(path: Path) -> None:
+    path.write_bytes(workbooks.xls(lines(path.name)))
+
+
+@case("new.xls", "loaded", accepted=3)
+def new_workbook_named_like_an_old_one(path: Path) -> None:
+    path.write_bytes(workbooks.xlsx(lines(path.name)))
+
+
+@case("binary.xlsb", "refused", "workbook_binary")
+def binary_workbook(path: Path) -> None:
+    path.write_bytes(workbooks.xlsb())
+
+
 @case("not_ole.xls", "refused", "workbook_damaged")
 def broken_ole(path: Path) -> None:
     path.write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + random.Random(1).randbytes(5000))

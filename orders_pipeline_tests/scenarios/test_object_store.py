@@ -125,7 +125,11 @@ def test_store_that_cannot_be_reached_stops_nothing(home: Home) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("s3://key:secret@bucket/in", "credentials belong into the environment"),
+        ("s3://key:secret@bucket/in", "keys belong into the environment"),
+        ("sftp://shop:secret@host/in", "passwords and keys belong into the environment"),
+        ("sftp://shop%3Asecret@host/in", "passwords"),
+        ("sftp://shop:secret@elsewhere@host/in", "passwords"),
+        ("https://secret@host/in", "passwords"),
         ("bucket/in", "must be like s3://"),
         ("nosuch://bucket", "nosuch"),
     ],
@@ -134,6 +138,19 @@ def test_url_that_cannot_be_used_says_what_to_do(home: Home, url: str, said: str
     with pytest.raises(Usage, match=said) as refused:
         store.fetch(home, url)
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["sftp://shop@host/in", "sftp://shop%40main@host:22/in", "abfs://container@account.dfs.core.windows.net/in"])
+def test_a_user_without_a_password_is_no_secret(home: Home, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    class Empty:
+        def find(self, root: str, detail: bool) -> dict[str, dict]:
+            return {}
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", lambda url, **options: (asked.append(url), (Empty(), "/in"))[1])
+    assert store.fetch(home, url) == []
+    assert asked == [url]
 
 
 def test_looks_keep_their_distance(monkeypatch: pytest.MonkeyPatch) -> None:

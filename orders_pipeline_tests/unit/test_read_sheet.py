@@ -12,10 +12,10 @@ import duckdb
 import pytest
 
 from orders_pipeline.ingest.landing import as_member
-from orders_pipeline.ingest.read import DEFAULT, Limits, load_rows, normalise, open_table, sniff_kind
+from orders_pipeline.ingest.read import DEFAULT, Limits, biff, load_rows, normalise, open_table, sniff_kind
 from orders_pipeline.ingest.read.jsonfile import read_json
 from orders_pipeline.kernel.faults import BadInput
-from orders_pipeline_tests.workbooks import MAIN, number, row, text, workbook
+from orders_pipeline_tests.workbooks import MAIN, failing_xls, number, row, text, workbook, xls, xlsb, xlsx
 
 
 def opened(path: Path, limits: Limits = DEFAULT):
@@ -352,3 +352,53 @@ def test_faulty_cells_are_found_where_blocks_of_the_look_meet(tmp_path):
     (table,) = opened(workbook(tmp_path / "a.xlsx", {"S": body})).tables
     cells = [cells[2] for cells in rows_of(table, 1)]
     assert cells == ["#N/A" if n % 7 == 0 else "1" for n in range(2, count)]
+
+
+@pytest.mark.parametrize("how", ["in order", "backwards", "small"])
+def test_a_formula_that_failed_is_not_blank_in_an_old_workbook_either(tmp_path, how):
+    path = tmp_path / "a.xls"
+    path.write_bytes(failing_xls(how))
+    (_, table) = opened(path).tables
+    assert rows_of(table, 3) == [(4, None, "x", "1.5", "2"), (5, None, "y", "#N/A", "TRUE"), (6, None, "z", "#DIV/0!", "#REF!")]
+
+
+def test_an_old_workbook_is_searched_record_by_record_only_where_an_error_may_be(tmp_path, monkeypatch):
+    path = tmp_path / "a.xls"
+    path.write_bytes(xls([["h", "i"], [1.5, "\x05\x02\x08"]]))
+    monkeypatch.setattr(biff, "_sheet", None)
+    assert biff.faulty_cells(biff.workbook_stream(path)) == {}
+
+
+def test_what_only_looks_like_an_error_is_none(tmp_path):
+    path = tmp_path / "a.xls"
+    path.write_bytes(xls([["h", "i"], [1.5, "\u0205\b" + "\u0101" * 16]]))
+    assert biff._MAYBE.search(path.read_bytes())
+    (table,) = opened(path).tables
+    assert rows_of(table, 1) == [(2, "1.5", "\u0205\b" + "\u0101" * 16)]
+
+
+@pytest.mark.parametrize("cut", [30, 60, 600, 4_000])
+def test_an_old_workbook_whose_sectors_go_astray_is_refused(tmp_path, cut):
+    path = tmp_path / "a.xls"
+    path.write_bytes(failing_xls()[:cut])
+    assert reason(path) == "workbook_damaged"
+
+
+@pytest.mark.parametrize("suffix", [".xls", ".xlsx", ".xlsb", ".ods", ".csv", ""])
+def test_a_workbook_is_read_whatever_its_name_says(tmp_path, suffix):
+    rows = [["h", "i"], ["1", "x"]]
+    for data in (xls(rows), xlsx(rows)):
+        path = tmp_path / f"a{suffix}"
+        path.write_bytes(data)
+        (table,) = opened(path).tables
+        assert rows_of(table, 1) == [(2, "1", "x")]
+        assert {file.suffix for file in tmp_path.iterdir()} <= {suffix, ".grid"}
+
+
+def test_a_binary_workbook_is_refused_with_the_remedy(tmp_path):
+    path = tmp_path / "a.xlsb"
+    path.write_bytes(xlsb())
+    with pytest.raises(BadInput, match="xlsb") as caught:
+        opened(path)
+    assert caught.value.reason == "workbook_binary"
+    assert "XLSX or CSV" in caught.value.remedy

@@ -24,7 +24,8 @@ _PICTURES = ((b"%PDF", "a PDF"), (b"\x89PNG", "a picture"), (b"\xff\xd8\xff", "a
 def sniff_kind(path: Path) -> str:
     """``xlsx``, ``xls``, ``html``, ``json``, ``parquet`` or ``text`` (anything else), from the first bytes.
 
-    Raises `BadInput` ``not_a_table`` for pictures, PDF files and zip archives without a workbook inside.
+    Raises `BadInput` ``not_a_table`` for pictures, PDF files and zip archives without a workbook inside, and
+    ``workbook_binary`` for a workbook in Excel's binary form (.xlsb).
     """
     with path.open("rb") as stream:
         start = stream.read(4096)
@@ -50,13 +51,21 @@ def sniff_kind(path: Path) -> str:
 def _is_workbook(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.startswith("xl/") for name in archive.namelist())
+            names = [name.lower().replace("\\", "/") for name in archive.namelist()]
     except zipfile.BadZipFile:
         raise BadInput(
             "the file is damaged: it begins like a workbook or archive and ends too early",
             reason="archive_damaged",
             remedy="download or copy the file again",
         ) from None
+    if "xl/workbook.bin" in names:
+        # Its records are not looked at: neither how large it becomes in memory, nor the cells the library would leave blank.
+        raise BadInput(
+            "the workbook is in Excel's binary form (.xlsb), which is not read",
+            reason="workbook_binary",
+            remedy="open it in a spreadsheet program and save it as XLSX or CSV",
+        )
+    return any(name.startswith("xl/") for name in names)
 
 
 def _refuse_zip() -> str:

@@ -7,14 +7,18 @@ needs no spreadsheet program. It allocates the rectangle a sheet spans, so that 
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from orders_pipeline.ingest.read import biff
 from orders_pipeline.ingest.read.grid import write_grid
 from orders_pipeline.ingest.read.limits import MIB, Limits
 from orders_pipeline.ingest.read.model import Table
@@ -38,10 +42,16 @@ def open_workbook(path: Path, work_dir: Path, limits: Limits) -> list[Table]:
 
     Raises `BadInput` ``workbook_encrypted``, ``workbook_damaged``, ``workbook_too_large`` or ``archive_bomb``.
     """
-    faulty = _check_size(path, limits) if zipfile.is_zipfile(path) else {}
+    is_zip = zipfile.is_zipfile(path)
+    faulty = _check_size(path, limits) if is_zip else {}
+    stream = None if is_zip else biff.workbook_stream(path)
+    # A new workbook with a password is a file of the old kind, without the stream of an old workbook.
+    suffix = ".xlsx" if stream is None else ".xls"
     tables: list[Table] = []
     try:
-        _read_sheets(path, work_dir, limits, tables, faulty)
+        with _named(path, suffix, work_dir) as named:
+            look = (lambda: faulty) if stream is None else partial(biff.faulty_cells, stream)
+            _read_sheets(named, path.name, work_dir, limits, tables, look)
     except BaseException:
         for table in tables:
             table.path.unlink(missing_ok=True)
@@ -49,16 +59,34 @@ def open_workbook(path: Path, work_dir: Path, limits: Limits) -> list[Table]:
     return tables
 
 
-def _read_sheets(path: Path, work_dir: Path, limits: Limits, tables: list[Table], faulty: dict[int, Faulty]) -> None:
+@contextmanager
+def _named(path: Path, suffix: str, work_dir: Path) -> Iterator[Path]:
+    """The file under a name that ends in what it is: the library believes the name, and many an .xls is an .xlsx."""
+    if path.suffix == suffix:
+        yield path
+        return
+    link = work_dir / f"{os.urandom(8).hex()}{suffix}"
+    link.symlink_to(path.resolve())
+    try:
+        yield link
+    finally:
+        link.unlink()
+
+
+def _read_sheets(
+    path: Path, name: str, work_dir: Path, limits: Limits, tables: list[Table], look: Callable[[], dict[int, Faulty]]
+) -> None:
+    """Add a table per sheet; `look` gives the faulty cells, and is asked once the library has taken the workbook."""
     import python_calamine as calamine
 
     try:
         with calamine.CalamineWorkbook.from_path(path) as book:
+            faulty = look()
             for number, meta in enumerate(book.sheets_metadata):
                 if meta.typ not in (calamine.SheetTypeEnum.WorkSheet,):
                     continue
                 sheet = book.get_sheet_by_index(number)
-                table = _table(sheet, path.name, work_dir, limits, faulty.get(number, {}))
+                table = _table(sheet, name, work_dir, limits, faulty.get(number, {}))
                 if table is not None:
                     tables.append(table)
     except calamine.PasswordError as error:
