@@ -103,7 +103,9 @@ def _code(names: Names, column: Column, slot: Slot, field: Field) -> Reasoned:
     if share >= 0.3:
         return 1.4 * share, f"{round(share * len(words))} of {len(words)} words are known {field.zh or field.en}"
     if field.name in _ONLY_BY_WORDS:
-        return -3.0, "none of the words is known"
+        return -7.0, "none of the words is known"
+    if slot[1] == "kind" and column.constant and column.count >= _ROWS_TELLING:
+        return -2.5, "one word nobody knows in every row"
     return (-0.6, "none of the words is known") if column.distinct > 3 else (-0.2, "none of the words is known")
 
 
@@ -119,6 +121,9 @@ def _id(column: Column, slot: Slot) -> Reasoned:
         return IMPOSSIBLE, "amounts, not identifiers"
     if column.share("email") > 0.5 or column.share("url") > 0.5:
         return -3.0, "addresses, not identifiers"
+    distinct = _distinct(column, slot)
+    if distinct:
+        return distinct
     if field == "sku":
         if column.share("spaced") > 0.5 or column.share("cjk") > 0.8 or column.length > 40:
             return -2.5, "texts, not codes"
@@ -140,6 +145,26 @@ def _id(column: Column, slot: Slot) -> Reasoned:
     if column.share("id") >= 0.9:
         return 0.6, "every cell is an identifier"
     return 0.0, "short identifiers"
+
+
+#: From so many rows on it tells something whether a number is another one in every row, or always the same.
+_ROWS_TELLING = 8
+
+
+def _distinct(column: Column, slot: Slot) -> Reasoned | None:
+    """What repetition says of a number, as far as it decides: an order's line has one of its own, goods come again."""
+    if column.count < _ROWS_TELLING:
+        return None
+    entity, field = slot
+    if column.constant and (field in ("sku", "sub_order_id") or (field == "channel_order_id" and entity != "payments")):
+        return -2.5, "the same in every row"
+    if field == "sku" and column.share("currency") > 0.95 and column.distinct <= 3:
+        return -2.5, "currency codes"
+    if field == "sku" and column.unique and column.share("long_digits") > 0.9 and column.length >= 12:
+        return -1.5, "a long number, another one in every row"
+    if field == "sub_order_id" and column.unique and column.share("id") > 0.9:
+        return 1.0, "another number in every row"
+    return None
 
 
 #: What names of provinces and prefectures end in, where they are written whole.

@@ -13,6 +13,7 @@ _HAS_GAPS, _NO_NUMBER, _MOSTLY = -0.7, -8.0, 0.9
 #: The row's own number, which the rules make up where the file has none.
 NUMBERS = frozenset({"payment_id", "movement_id", "return_id", "outbound_id"})
 _BORNE, _NET, _NOT_THE_ORDER, _OWN_CODE, _PIECES, _THE_MERCHANTS, _NOT_OF_GOODS, _A_PLACE = 1.8, 1.8, 2.0, 0.6, 3.0, 1.5, 1.0, 1.5
+_OF_ITS_NAME, _NOT_BEFORE = 0.8, 4.0
 #: Log-odds of a column called just `id` for the row's own number.
 BARE_NUMBER = 1.5
 _MONEY = frozenset({"amount", "price", "fee", "pay", "payable", "total", "discount", "refund"})
@@ -78,6 +79,10 @@ def _words(column: Column, said: set[str], name: str, beside: Beside) -> float:
         return _OWN_CODE  # the merchant's own code, where there is one
     if name in ("merchant_discount_amount", "platform_discount_amount") and {"bear", "real"} & said:
         return _BORNE  # of discounts what was borne in the end counts
+    if name == "merchant_discount_amount" and "proper" in said:
+        return -_OF_ITS_NAME  # coins and vouchers that bear a platform's name are the platform's
+    if name.endswith("_at") and "earliest" in said:
+        return -_NOT_BEFORE  # from when on it may happen, not when it did
     if name.startswith("amount") and beside.gross and "net" in said:
         return -_NET  # fees are movements of their own beside the gross amount: the net would count them twice
     if "amount" in name and "quantity" in said and not said & _MONEY:

@@ -61,6 +61,8 @@ _REPEATS, _ONCE, _REPEATS_ROWS = 3.0, 2.2, 8
 MANY_PARTS, _FEES, _FOR_SETTLEMENT, _FOR_FEES = 4, 2, 6.0, 3.0
 #: What an amount nobody takes speaks against a kind of file that has no money, and how many of them count.
 _STRAY_AMOUNT, _STRAYS_MAX = 0.35, 6
+#: What amounts of both signs in one column speak for movements of money: what an order costs has one sign.
+_BOTH_SIGNS, _SOME = 4.0, 0.02
 #: What a column speaks for a kind of file whose files carry it though no field takes it, and how near its name must be.
 _BESIDE, _BESIDE_LIKE = 0.6, 0.8
 _MARKS = {"shipments": ("outbound_id", "warehouse_id", "channel")}
@@ -210,6 +212,9 @@ def judge(names: Names, entities: tuple[str, ...], choices: list[Choice], cues: 
     if numbers and numbers[0].count >= _REPEATS_ROWS and "orders" in entities:
         lined = len(entities) > 1
         score += _ONCE * (not lined) if numbers[0].unique else _REPEATS * lined
+    moved = [c.column for c in choices if c.field in ("amount", "amount:net")]
+    if any(_SOME < c.share("negative") < 1 - _SOME and c.count >= _REPEATS_ROWS for c in moved):
+        score += _BOTH_SIGNS
     parts = [c.column for c in choices if c.field == "amount:part"]
     if len(parts) >= MANY_PARTS and sum(kind_of(c, names.wording, 1) == "fee" for c in parts) >= _FEES:
         score += _FOR_SETTLEMENT

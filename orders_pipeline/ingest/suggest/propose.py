@@ -44,8 +44,8 @@ _FILLED, _SURE = 0.98, 0.9
 #: How sure it is that columns that make up the net in every row are its parts; of one without a figure only its name speaks.
 _ADDS_UP, _NAMED_LIKE_A_PART = 0.95, 0.7
 _SETTLED = 2.0
-#: Fields that stand in where the file has no column for a required one.
-_FOR_REQUIRED = ("paid_amount", "paid_at", "product_title", "platform_txn_id", "return_id")
+#: Fields that stand in where the file has no column for a required one, and the words beside a status.
+_FOR_REQUIRED = ("paid_amount", "paid_at", "product_title", "platform_txn_id", "return_id", "raw_status")
 _PAYMENT_ROLES = ("amount:credit", "amount:debit", "amount:fee", "amount:direction")
 
 

@@ -19,9 +19,15 @@ _UNITS = re.compile(
     re.IGNORECASE,
 )
 _PARTICLES = frozenset(
-    {"的", "の", "de", "del", "la", "el", "of", "the", "for", "to", "and", "及", "与", "和", "从", "from", "您", "a", "in", "by"}
+    {
+        *("的", "の", "of", "the", "for", "to", "and", "及", "与", "和", "从", "from", "您", "a", "in", "by"),
+        *("de", "del", "la", "el", "los", "las", "du", "des", "le", "les", "di", "da", "do", "dos", "das", "della", "dei", "al"),
+        *("der", "dem", "den", "und", "von", "für", "van", "voor", "och", "og", "et", "y", "e", "i", "w", "na", "z", "ve", "của"),
+        *("в", "на", "и", "по", "от", "к", "для", "с", "за", "у"),
+    }
 )
-_CJK = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+#: Scripts that write words without blanks between them; Thai among them.
+_CJK = re.compile(r"[\u0e00-\u0e7f\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 #: Traditional characters and their simplified forms, of the words of the trade: 訂單編號 is 订单编号.
 _SIMPLIFIED = str.maketrans(
     "訂單號碼編狀態時間買賣會員顧電話郵貨運費實際應額優購總計結帳賬幣別類選項規數種質備註訊網舖鋪倉庫儲發遞達區縣鄉鎮門國銀領驗處辦審創開關閉確認簽據憑證稅價錢減贈點積劃撥轉戶資紀錄動變異餘損壞鎖凍預佔銷補"
@@ -31,6 +37,8 @@ _SIMPLIFIED = str.maketrans(
 )
 #: What leaving something unread costs against one more word: the fewest, longest words win.
 _UNKNOWN_CJK, _UNKNOWN_WORD, _DIGITS = 1.6, 2.2, 0.5
+#: How much figures and abbreviations nobody knows say (`MP fee amount`, `Net (NC)`), and how long the latter are.
+_ABBREVIATED, _SHORT = 0.4, 2
 #: Another form of a known word: what it costs, the letters both begin with at least, and how long the rest may be.
 _INFLECTED, _STEM_MIN, _ENDING_MAX = 1.5, 5, 3
 #: A word within a word: what it costs, how long it is at least, and the short ones that may end it.
@@ -164,7 +172,7 @@ class Wording:
     def weight(self, token: Token) -> float:
         """How much a word says: a word of several concepts as much as their mean."""
         if not token.concepts:
-            return 0.4 if token.text.isdigit() else 1.0
+            return _ABBREVIATED if token.text.isdigit() or (token.text.isascii() and len(token.text) <= _SHORT) else 1.0
         return sum(self.light.get(c, 1.0) for c in token.concepts) / len(token.concepts)
 
     @lru_cache(maxsize=400_000)  # noqa: B019

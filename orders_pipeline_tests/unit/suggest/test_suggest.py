@@ -107,7 +107,9 @@ def test_the_time_zone_is_left_to_the_person_and_asked_for(kuaishou: Path, names
 ZONES = {"tiktok_shop_settlement": "Europe/London"}
 ANSWERS = {
     "bigcommerce_orders": {"date_order": "dmy"},
+    "flipkart_orders": {"currency": "INR"},
     "lazada_orders": {"currency": "SGD"},
+    "lazada_transactions": {"currency": "MYR"},
     "magento_orders": {"currency": "USD"},
     "square_transactions": {"currency": "USD"},
 }
