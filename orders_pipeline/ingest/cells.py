@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import duckdb
 
-from orders_pipeline.ingest import phones
+from orders_pipeline.ingest import phones, signs
 
 #: Spaces of all widths, tabs, line ends, zero-width characters, the byte order mark and the backtick of WeChat bills.
 _BLANKS = " \t\r\n\u00a0\u3000\u200b\ufeff`"
@@ -58,9 +58,9 @@ _FORMULA = """WHEN starts_with(x, '="') AND ends_with(x, '"') AND strlen(x) = le
 #: Full-width figures and signs as an input method writes them, the minus of typography, and blanks that keep figures together.
 _WIDE, _NARROW = "０１２３４５６７８９：－−／．，＋（）％　\u00a0\u202f", "0123456789:--/.,+()%   "
 #: Digits in groups of three or none, so that a decimal comma (95,00) is refused instead of becoming 9500.
-_NUMBER = r"""^([+-]?)[¥￥$€£]?\s*([+-]?)(\d{1,3}(?:[,，]\d{3})+|\d*)(\.\d+|\.)?\s*元?$"""
+_NUMBER = r"^[+-]?\s*(?:\d{1,3}(?:[,，]\d{3})+|\d*)(?:\.\d+|\.)?$"
 #: The same with a decimal comma, so that 12.30 is refused instead of becoming 1230; blanks group figures as well there.
-_NUMBER_COMMA = r"""^([+-]?)[¥￥$€£]?\s*([+-]?)(\d{1,3}(?:\.\d{3})+|\d{1,3}(?: \d{3})+|\d*)(?:,(\d+))?\s*[¥￥$€£]?$"""
+_NUMBER_COMMA = r"^[+-]?\s*(?:\d{1,3}(?:\.\d{3})+|\d{1,3}(?: \d{3})+|\d*)(?:,\d+)?$"
 
 _MINUTES = {
     "UTC": 0, "GMT": 0, "WET": 0, "BST": 60, "CET": 60, "WEST": 60, "CEST": 120, "EET": 120, "EEST": 180, "MSK": 180,
@@ -82,19 +82,20 @@ MACROS = {
     "unquoted": """(x) AS nullif(CASE WHEN x IS NULL OR x >= '>' THEN x
         WHEN starts_with(x, '="') AND ends_with(x, '"') THEN x[3:-2] WHEN starts_with(x, '''') THEN x[2:] ELSE x END, '')""",
     "halfwidth": f"(x) AS translate(x, {_text(_WIDE)}, {_text(_NARROW)})",
-    # Less than nothing, as books have it: (12.30), ¥(12.30), and 12.30- of SAP.
+    # Less than nothing, as books have it: (12.30), and 12.30- of SAP.
     "unbracketed": """(x) AS CASE WHEN x LIKE '(%)' OR x LIKE '（%）' THEN '-' || x[2:-2]
-        WHEN x LIKE '_(%)' AND contains('¥￥$€£', x[1]) THEN '-' || x[1] || x[3:-2]
         WHEN x LIKE '%_-' THEN '-' || x[:-2] ELSE x END""",
     # 1.23E+05 is what a spreadsheet shows of 123,456.78: the rest is gone. 1_2 is two figures.
     "lost_figures": "(x) AS regexp_matches(x, '[eE]\\+|_')",
-    "number_text": f"""(x) AS CASE WHEN regexp_full_match(unbracketed(x), '{_NUMBER}') THEN
-        replace(replace(regexp_replace(unbracketed(x), '{_NUMBER}', '\\1\\2\\3\\4'), ',', ''), '，', '') END""",
-    "number": """(x) AS CASE WHEN NOT lost_figures(x)
+    # ---- figures; what stands beside them: see `signs.py`
+    **signs.MACROS,
+    "number_text": f"""(x) AS replace(replace(replace(regexp_extract(unbracketed(x), '{_NUMBER}'), ',', ''), '，', ''), ' ', '')""",
+    "plain_number": """(x) AS CASE WHEN NOT lost_figures(x)
         THEN coalesce(try_cast(x AS DECIMAL(18,6)), try_cast(number_text(x) AS DECIMAL(18,6))) END""",
-    "number_comma": f"""(x) AS CASE WHEN regexp_full_match(unbracketed(x), '{_NUMBER_COMMA}') THEN
-        try_cast(replace(replace(replace(regexp_replace(unbracketed(x), '{_NUMBER_COMMA}', '\\1\\2\\3,\\4'),
-        '.', ''), ' ', ''), ',', '.') AS DECIMAL(18,6)) END""",
+    "plain_number_comma": f"""(x) AS try_cast(replace(replace(replace(regexp_extract(unbracketed(x), '{_NUMBER_COMMA}'),
+        '.', ''), ' ', ''), ',', '.') AS DECIMAL(18,6))""",
+    "number": "(x) AS plain_number(unsigned(x))",
+    "number_comma": "(x) AS plain_number_comma(unsigned(x))",
     "percent": r"""(x) AS try_cast(regexp_extract(x, '^([+-]?\d+(?:\.\d+)?)\s*%$', 1) AS DECIMAL(18,6)) / 100""",
     # 2026年5月1日15时04分05秒, 2026.05.01, 2026/5/1, and offsets as DuckDB reads them.
     "time_text": r"""(x) AS rtrim(regexp_replace(regexp_replace(regexp_replace(rtrim(translate(x, '时点分秒', ':::'), ':'),
@@ -161,6 +162,7 @@ MACROS = {
 
 def install(connection: duckdb.DuckDBPyConnection, customer_key: bytes) -> None:
     """Define the macros on a connection and hand it the key of the customer hash."""
+    connection.execute(f"SET VARIABLE {signs.VARIABLE} = ?", [signs.listed()])
     for name, definition in MACROS.items():
         connection.execute(f"CREATE OR REPLACE TEMP MACRO {name}{definition}")
     block = (hashlib.sha256(customer_key).digest() if len(customer_key) > 64 else customer_key).ljust(64, b"\0")

@@ -19,7 +19,7 @@ from orders_pipeline.dictionary.model import (
 )
 from orders_pipeline.dictionary.rules import operands, own_handles, rule_handles
 from orders_pipeline.ingest.conditions import Conditions
-from orders_pipeline.kernel.sqltext import literal
+from orders_pipeline.kernel.sqltext import literal, quote
 
 UNMAPPED = "unmapped"
 NUMERIC = ("money", "price", "quantity", "ratio", "integer")
@@ -99,6 +99,7 @@ class FieldRules(Conditions):
             return Value(f"coalesce({value.sql}, {literal(constant)})", value.faults) if constant else value
         if spec.type in NUMERIC:
             value = self._numeric(rule, spec.type)
+            value = Value(value.sql, (*value.faults, *self._signs(block, rule, spec.type)))
         else:
             value = self._texted(rule, spec.type, spec.pii)
             if spec.case == "upper":
@@ -232,6 +233,43 @@ class FieldRules(Conditions):
         if kind != "ratio" and (rule.get("rounding") or self.source.get("rounding")) != "half_up":
             faults.append((f"{value} <> {total}", "more_decimals_than_kept"))
         return Value(value, tuple(faults))
+
+    def _signs(self, block: Block, rule: Mapping[str, Any], kind: str) -> tuple[tuple[str, str], ...]:
+        """The fault of cells that name another currency than the row's, or that are no amounts and name any.
+
+        Only a cell that cannot be cast as it stands is asked.
+        """
+        if "extract" in rule:
+            return ()
+        parts = rule.get("parts") or {"of": (), "net": None}
+        handles = dict.fromkeys((*operands(rule), *parts["of"], *operands(parts["net"] or {})))
+        texts = [self.number(h)[1] for h in handles if h in self.binding]
+        asked, reason = "has_sign({0})", f"unreadable_{kind}"
+        if kind in ("money", "price"):
+            currency = self._currency(block)
+            asked, reason = f"is_other_money({{0}}, {currency})", "currency_differs"
+            texts = texts if currency else []
+        found = [f"CASE WHEN {text} IS NOT NULL THEN {asked.format(text)} ELSE false END" for text in texts]
+        return ((" OR ".join(found), reason),) if found else ()
+
+    def _currency(self, block: Block) -> str | None:
+        """SQL of the currency of a block's amounts: its own, or that of another block of the source; None: nobody says it.
+
+        Where the rows of an order are one, or the currency is told in passing, a row may leave its cell blank, and then says nothing.
+        """
+        for one in (block, *self.source.blocks):
+            if "currency" not in self.dictionary.entities[one.entity].fields:
+                continue
+            rule = one.fields.get("currency")
+            is_stated = rule is not None and self.bound(rule)
+            constants = self.constants
+            if is_stated and (one is not block or block.rows == "group"):
+                self.constants = {**constants, "currency": None}
+            sql = self.field(one, "currency").sql
+            self.constants = constants
+            if not sql.startswith("CAST(NULL"):
+                return quote("currency") if one is block and block.rows != "group" else sql
+        return None
 
     def _part(self, rule: Mapping[str, Any], value: str, target: str) -> Value:
         """One of a row's amounts. All of them are at fault when one is unreadable, or when they do not make the row's net."""

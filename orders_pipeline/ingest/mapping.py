@@ -75,7 +75,7 @@ class Mapper(FieldRules):
         blank = f"coalesce({', '.join([*first, *columns])}) IS NULL"
         steps: list[list[str]] = [
             [f"CAST(md5_number({whole}) AS UUID) AS row_hash", f"(coalesce({total}, false) OR {blank}) AS is_total"],
-            *([] for _ in range(5)),
+            *([] for _ in range(6)),
         ]
         kept = ["row_hash", "is_total"]
         for handle, cell in self.binding.items():
@@ -113,15 +113,18 @@ class Mapper(FieldRules):
         steps[3].append(f"plain_id(v_{handle}) AS w_{handle}")
         nulls = self.number_nulls if "n" in forms else self.time_nulls
         steps[4].append(f"{_unless(f'w_{handle}', narrowed(nulls))} AS r_{handle}")
+        if "n" in forms:
+            steps[5].append(f"CASE WHEN r_{handle} IS NOT NULL THEN unsigned(r_{handle}) END AS f_{handle}")
         for form, (_, closely) in readings.items():
-            value = f"CASE WHEN r_{handle} IS NOT NULL THEN {closely.format(f'r_{handle}')} END"
-            steps[5].append(f"{f'coalesce({casts[form]}, {value})' if form in casts else value} AS {form}_{handle}")
+            text = f"f_{handle}" if form == "n" else f"r_{handle}"
+            value = f"CASE WHEN r_{handle} IS NOT NULL THEN {closely.format(text)} END"
+            steps[6].append(f"{f'coalesce({casts[form]}, {value})' if form in casts else value} AS {form}_{handle}")
 
     def _reading(self, form: str) -> tuple[str, str]:
         """(the cast that reads a value as it stands in the file, '' where that could mislead; the SQL that reads its text)."""
         if form == "n":
-            closely = "number_comma({0})" if self.decimal == "comma" else "number({0})"
-            direct, kind = closely == "number({0})", "DECIMAL(18,6)"
+            closely = "plain_number_comma({0})" if self.decimal == "comma" else "plain_number({0})"
+            direct, kind = self.decimal != "comma", "DECIMAL(18,6)"
         elif form == "d":
             closely = self.day_sql("{0}")
             direct, kind = True, "TIMESTAMP"

@@ -35,6 +35,8 @@ REASONS = {
     "id_formula": "a formula or the error of one (#REF!), no identifier; export again, or correct the cell",
     "id_scientific": "a number in scientific notation: a spreadsheet has destroyed its digits; export again as text",
     "id_precision": "digits beyond the fifteenth are zeros: a spreadsheet has destroyed them; export again as text",
+    "currency_differs": "the sign or code beside an amount ($, €, USD) names another currency than the row's; correct the cell, "
+    "or the currency (its column, or `currency` of the source)",
     "more_decimals_than_kept": "more decimals than the currency has; correct the amount",
     "unknown_code": "a word the dictionary does not know; correct it, or add it to the vocabulary",
     "required_missing": "a required value is blank",

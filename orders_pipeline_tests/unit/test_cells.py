@@ -79,9 +79,11 @@ def test_a_number_is_read_in_every_plain_way_to_write_it_and_in_no_other(connect
         "1,234.50": "1234.500000", "￥1,234.50": "1234.500000", "１，２３４．５": "1234.500000", "12.30元": "12.300000", "1e3": "1000.000000",
         "(12.30)": "-12.300000", "（12.30）": "-12.300000", "¥(12.30)": "-12.300000", "(¥12.30)": "-12.300000", "12.30-": "-12.300000",
         "1,234.5-": "-1234.500000", "−5": "-5.000000", "－5": "-5.000000", "-¥5": "-5.000000", ".5": "0.500000", "1.0E7": "10000000.000000",
+        "US$5": "5.000000", "-US$ 1,234.5": "-1234.500000", "12.30 usd": "12.300000", "$12.30 CAD": "12.300000", "(12.30) EUR": "-12.300000",
+        "12.30- EUR": "-12.300000", "12.30美元": "12.300000", "¥12.30元": "12.300000", "R$5": "5.000000", "＄5": "5.000000",
     } | dict.fromkeys(
         ["1.23E+05", "1.23e+05", "1_2", "1,23", "1,234,5", "1 200", "3件", "2.5kg", "30天", "5%", "NaN", "inf", "-inf", "#REF!", "#N/A", "=1+2",
-         "--5", "-(5)", "((5))", "1-2-", "1.2.3", "TRUE", "0x10", "1万", "131.77(已退款89.84)", "1234567890123.5", "US$5", "元", "-", "."]
+         "--5", "-(5)", "((5))", "1-2-", "1.2.3", "TRUE", "0x10", "1万", "131.77(已退款89.84)", "1234567890123.5", "X$5", "1$2", "12 EURO", "$", "元", "-", "."]
     )  # fmt: skip
     assert read_as(connection, "number", cases) == cases
 
@@ -93,6 +95,18 @@ def test_with_a_decimal_comma_a_point_only_groups(connection):
         "12,": None, "1,2,3": None, "$12.30": None,
     }  # fmt: skip
     assert read_as(connection, "number_comma", cases) == cases
+
+
+def test_a_sign_or_code_says_which_currencies_it_can_mean(connection):
+    cases = {
+        "$5": "USD CAD HKD", "US$5": "USD", "5 usd": "USD", "HK$5": "HKD", "¥5": "CNY JPY", "￥5": "CNY JPY", "5元": "CNY HKD", "5美元": "USD",
+        "(€5)": "EUR", "-£5": "GBP", "$5 CAD": "CAD", "5 kr": "SEK", "5": "USD CAD HKD CNY JPY EUR GBP SEK", "5 PCS": "USD CAD HKD CNY JPY EUR GBP SEK",
+    }  # fmt: skip
+    for text, fitting in cases.items():
+        for currency in ("USD", "CAD", "HKD", "CNY", "JPY", "EUR", "GBP", "SEK"):
+            differs = connection.execute("SELECT is_other_money($1, $2)", [text, currency]).fetchall()[0][0]
+            assert differs == (currency not in fitting.split()), (text, currency)
+    assert connection.execute("SELECT coalesce(is_other_money('$5', CAST(NULL AS VARCHAR)), false)").fetchall() == [(False,)]
 
 
 def test_a_share_may_be_written_in_percent(connection):
