@@ -89,7 +89,7 @@ MACROS = {
     "lost_figures": "(x) AS regexp_matches(x, '[eE]\\+|_')",
     # ---- figures; what stands beside them: see `signs.py`
     **signs.MACROS,
-    "number_text": f"""(x) AS replace(replace(replace(regexp_extract(unbracketed(x), '{_NUMBER}'), ',', ''), '，', ''), ' ', '')""",
+    "number_text": f"(x) AS translate(regexp_extract(unbracketed(x), '{_NUMBER}'), ',， ', '')",
     "plain_number": """(x) AS CASE WHEN NOT lost_figures(x)
         THEN coalesce(try_cast(x AS DECIMAL(18,6)), try_cast(number_text(x) AS DECIMAL(18,6))) END""",
     "plain_number_comma": f"""(x) AS try_cast(replace(replace(replace(regexp_extract(unbracketed(x), '{_NUMBER_COMMA}'),

@@ -255,7 +255,7 @@ class FieldRules(Conditions):
     def _currency(self, block: Block) -> str | None:
         """SQL of the currency of a block's amounts: its own, or that of another block of the source; None: nobody says it.
 
-        Where the rows of an order are one, or the currency is told in passing, a row may leave its cell blank, and then says nothing.
+        Where the rows of an order are one, or the currency is another block's, a row with a blank cell says nothing.
         """
         for one in (block, *self.source.blocks):
             if "currency" not in self.dictionary.entities[one.entity].fields:
