@@ -17,6 +17,7 @@ import csv
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import statistics
@@ -24,15 +25,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
 from benchmarks.freshness import runs_of, served
+from benchmarks.visitor import Visitor
 from orders_pipeline import dev
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.orchestration import worker
@@ -50,6 +54,10 @@ RECORD_MB = 7.0
 LOOK_SECONDS = 1.0
 LOST_SECONDS = 300.0
 _MB = 1_000_000
+T = TypeVar("T")
+_RECONCILE = """mutation {launchRun(executionParams: {mode: "default", runConfigData: "{}", selector: {jobName: "reconcile",
+    repositoryName: "__repository__", repositoryLocationName: "orders_pipeline"}}) {... on LaunchRunSuccess {run {runId}}}}"""
+_RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\[\d+\]|#\d+")
 _SHOP = {"channel": "taobao", "shop_id": "main"}
 
 
@@ -79,10 +87,14 @@ def soak(folder: Path, options: argparse.Namespace) -> dict:
     home = Home(folder / "home").create()
     home.settings_file.write_text(f"[thresholds]\nrun_records_max_count = {options.keep_records}\n", encoding="utf-8")
     arrivals = Arrivals(home, random.Random(options.seed), options.orders, timedelta(days=options.days))
-    with served(home, worker=True) if options.dev else _worker(home):
+    with served(home, worker=True) if options.dev else _worker(home) as port:
         watch = Watch(home)
         arrivals.drop(0.0)
         _until(lambda: _published(home)[0] == arrivals.orders)  # the first run is not the soak's
+        if port:
+            # Nor is the first one that Dagster launches, as the schedules do: from it on its launcher keeps a process and pipes.
+            Visitor(port).ask(_RECONCILE)
+            _until(lambda: not _at_work(home))
         began = time.monotonic()
         while (gone := (time.monotonic() - began) / (60 * options.minutes)) < 1:
             arrivals.drop(gone)
@@ -178,16 +190,20 @@ class Watch:
     def __init__(self, home: Home) -> None:
         self.home = home
         self.looks: list[tuple[float, dict[str, float]]] = []
+        #: What is held open by whom, at each look.
+        self.held: list[tuple[float, Counter[str]]] = []
 
     def look(self, gone: float) -> None:
         """One look, at this share of the time."""
         lasting = _lasting_processes()
+        held = Counter(one for pid in lasting for one in _handles(pid))
+        self.held.append((gone, held))
         self.looks.append(
             (
                 gone,
                 {
                     "memory_mb": sum(_resident(pid) for pid in lasting) / _MB,
-                    "handles": sum(_handles(pid) for pid in lasting),
+                    "handles": held.total(),
                     **self.disk(),
                 },
             )
@@ -208,13 +224,26 @@ class Watch:
 
     def thirds(self) -> list[dict[str, float]]:
         """The median of every figure in each third of the time."""
-        found = []
-        for third in range(3):
-            some = [look for gone, look in self.looks if third / 3 <= gone < (third + 1) / 3 or (third == 2 and gone >= 1)]
-            # A machine that has no time to look in a third of a short soak is judged by all it saw.
-            some = some or [look for _, look in self.looks]
-            found.append({name: round(statistics.median(one[name] for one in some), 1) for name in some[0]} if some else {})
-        return found
+        return [
+            {name: round(statistics.median(one[name] for one in some), 1) for name in some[0]} if some else {}
+            for some in (_of_third(self.looks, third) for third in range(3))
+        ]
+
+    def more_held(self, most: int = 5) -> list[str]:
+        """What was held open more often in the last third than in the second, by its median, the most first."""
+        second, last = (_of_third(self.held, third) for third in (1, 2))
+        grown = {}
+        for what in sorted({what for held in last for what in held}):
+            before, after = (statistics.median(held[what] for held in some) for some in (second, last))
+            if after > before:
+                grown[f"{what} {before:g} -> {after:g}"] = after - before
+        return sorted(grown, key=lambda told: -grown[told])[:most]
+
+
+def _of_third(looks: Sequence[tuple[float, T]], third: int) -> list[T]:
+    """What was seen in a third of the time; a machine with no time to look in a third of a short soak is judged by all it saw."""
+    some = [look for gone, look in looks if third / 3 <= gone < (third + 1) / 3 or (third == 2 and gone >= 1)]
+    return some or [look for _, look in looks]
 
 
 def faults(home: Home, arrivals: Arrivals, watch: Watch, anew_mb: float, keep_records: int, runs: Mapping[str, int]) -> list[str]:
@@ -228,6 +257,8 @@ def faults(home: Home, arrivals: Arrivals, watch: Watch, anew_mb: float, keep_re
     found = [
         f"{name} {last[name]:.1f} in the last third, {second[name]:.1f} before" for name in allowed if last[name] > allowed[name]
     ]
+    if last["handles"] > allowed["handles"] and watch.held:
+        found.append("more held open: " + "; ".join(watch.more_held()))
     ends = {
         "warehouse_mb": anew_mb * WAREHOUSE_SHARE + WAREHOUSE_MB,
         "spare_mb": disk["published_mb"] * SPARE_SHARE + SPARE_MB,
@@ -331,11 +362,20 @@ def _resident(pid: int) -> float:
         return 0.0
 
 
-def _handles(pid: int) -> int:
+def _handles(pid: int) -> Iterator[str]:
+    """What a process holds open, one entry for each: `program: kind of thing`, runs and sockets without their numbers."""
     try:
-        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        handles = list(Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
-        return 0
+        return
+    module = words[words.index("-m") + 1] if "-m" in words[:-1] else Path(" ".join(words[1:2]) or words[0]).name
+    for handle in handles:
+        try:
+            target = Path(_RUN_ID.sub("", str(handle.readlink())))
+        except OSError:  # closed meanwhile
+            continue
+        yield f"{module}: {'/'.join(target.parts[-2:])}"
 
 
 def _size(path: Path) -> float:

@@ -13,6 +13,7 @@ import pytest
 
 from orders_pipeline import dev
 from orders_pipeline.kernel.home import Home
+from orders_pipeline.kernel.orchestration import history
 from orders_pipeline.kernel.orchestration.history import BulkEventLog, holding_back
 from orders_pipeline.kernel.orchestration.resources import POOL
 
@@ -108,6 +109,7 @@ def test_held_events_are_written_by_the_second_and_a_killed_run_leaves_a_whole_h
     script = f"""
 import os, signal, sys, time
 import dagster as dg
+from orders_pipeline.kernel.orchestration import history
 from orders_pipeline.kernel.orchestration.history import holding_back
 with dg.DagsterInstance.from_config({str(home.dagster)!r}) as instance, holding_back(instance):
     run = instance.get_run_by_id({run.run_id!r})
@@ -122,3 +124,25 @@ with dg.DagsterInstance.from_config({str(home.dagster)!r}) as instance, holding_
     ours.report_run_failed(run)
     assert ours.get_run_by_id(run.run_id).status == dg.DagsterRunStatus.FAILURE
     assert JOB.execute_in_process(instance=ours).success
+
+
+def test_files_of_runs_nobody_asks_for_are_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few at any time, and none after a while: a process that lives for months would keep deleted ones on the disk."""
+    clock = [0.0]
+    monkeypatch.setattr(history.time, "monotonic", lambda: clock[0])
+    log = BulkEventLog(str(tmp_path))
+    for number in range(8):
+        with log.run_connection(f"run{number}"):
+            pass
+    assert list(log._open)[-history.OPEN_FILES :] == ["run4", "run5", "run6", "run7"] and len(log._open) <= history.OPEN_FILES + 2
+    clock[0] = history.IDLE_SECONDS / 2
+    with log.run_connection("run7"):
+        pass
+    clock[0] = history.IDLE_SECONDS + 1
+    with log.index_connection():
+        pass
+    assert set(log._open) == {"run7", history.INDEX_SHARD_NAME}
+    held = {link.resolve() for link in Path("/proc/self/fd").iterdir()}
+    assert {path.stem for path in held if tmp_path in path.parents} == {"run7", "index"}
+    log.dispose()
+    assert not log._open and not log._used

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,16 @@ def test_what_grows_or_is_lost_is_told(home: Home) -> None:
     arrivals.orders = 1
     found = _faults(home, arrivals, watch)
     assert [one.split()[0] for one in found] == ["memory_mb", "handles", "warehouse_mb", "tmp_mb", "orders,"]
+
+
+def test_who_holds_more_files_open_is_named(home: Home, tmp_path: Path) -> None:
+    watch = soak.Watch(home)
+    kept, opened = Counter({"daemon: runs/.db": 1, "daemon: pipe:": 2}), Counter({"daemon: runs/.db": 4, "daemon: pipe:": 2})
+    watch.held = [(0.1, kept), (0.5, kept), (0.8, opened), (0.9, opened), (1.0, kept)]
+    assert watch.more_held() == ["daemon: runs/.db 1 -> 4"]
+    path = tmp_path / "0f6b2c1e-1111-4222-8333-944455556666.db"
+    with path.open("w"):
+        assert any(one.endswith(f"{tmp_path.name}/.db") for one in soak._handles(os.getpid())), "without the run's number"
 
 
 def _faults(home: Home, arrivals: soak.Arrivals, watch: soak.Watch) -> list[str]:

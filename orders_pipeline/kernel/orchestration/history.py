@@ -16,6 +16,7 @@ is written.
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -44,13 +45,17 @@ from sqlalchemy.pool import StaticPool
 HOLD_SECONDS = 1.0
 #: Files of runs kept open beside the index: the webserver reads those of the runs people look at.
 OPEN_FILES = 4
+#: A run's file nobody has asked for since is closed: three handles each, and the disk space of a file that is deleted meanwhile.
+IDLE_SECONDS = 60.0
 
 
 class BulkEventLog(SqliteEventLogStorage):
     """Dagster's SQLite event log with its files kept open, and with events that may be held back and written together."""
 
     def __init__(self, base_dir: str) -> None:
+        #: Files by run, the one used last at the end; and when each was.
         self._open: OrderedDict[str, tuple[Engine, Connection]] = OrderedDict()
+        self._used: dict[str, float] = {}
         self._tables: dict[str, bool] = {}
         #: Events held back; those that tell of a table made, with the number that stands for them (0: none).
         self._held: list[tuple[int, EventLogEntry]] = []
@@ -107,13 +112,17 @@ class BulkEventLog(SqliteEventLogStorage):
             connection.commit()
             self._open[shard] = (engine, connection)
         self._open.move_to_end(shard)
-        for name in [n for n in self._open if n not in (shard, INDEX_SHARD_NAME)][: -OPEN_FILES or None]:
-            if not self._open[name][1].in_transaction():
+        now = self._used[shard] = time.monotonic()
+        others = [name for name in self._open if name not in (shard, INDEX_SHARD_NAME)]
+        for left, name in zip(range(len(others), 0, -1), others, strict=True):
+            is_spare = left > OPEN_FILES or now - self._used[name] > IDLE_SECONDS
+            if is_spare and not self._open[name][1].in_transaction():
                 self._close(name)
         return self._open[shard][1]
 
     def _close(self, shard: str) -> None:
         engine, connection = self._open.pop(shard)
+        self._used.pop(shard, None)
         connection.close()
         engine.dispose()
 
