@@ -171,7 +171,7 @@ def counting(table: str, alias: str, claims: tuple[str, ...]) -> str:
 
 def _text(refresher: Refresher, sql: str, what: Refreshed) -> str:
     within = what.model if what.how == "keys" else None
-    kept = refresher.kept_rows(what.model, what.keys) if within else None
+    kept = refresher.kept_rows(sql, within) if within else None
     return statement(
         sql,
         refresher.as_of,

@@ -359,8 +359,8 @@ def scoped(
     """A copy that reads, of every input holding the model's key column, only the rows whose key is touched.
 
     `columns_of('raw.orders')` gives a table's columns; `touched_table('order')` the name of a table whose column `key`
-    lists the touched keys; `kept` the tables that hold just an input's rows of these keys, where there are such. Look-ups, CTEs
-    and inputs without the key column are read as they are. A row whose key is null is in no scope.
+    lists the touched keys; `kept` the tables that hold an input's rows of these keys and of others, where there are such.
+    Look-ups, CTEs and inputs without the key column are read as they are. A row whose key is null is in no scope.
 
     Of inputs that are `placed` (DuckDB's own tables) the rows are found by their place: the key column alone is looked through.
     Asked for all columns, DuckDB reads those of nearly every block, for what it looks for keys by lets one in some hundred others
@@ -400,14 +400,9 @@ def _narrowed(
         name = f"{table.db}.{table.name}"
         if not table.db or name in model.lookups or model.key not in columns_of(name):
             continue
-        if name in kept:
-            near = exp.table_(kept[name], alias=table.alias_or_name)
-            near.set("joins", table.args.get("joins"))
-            table.replace(near)
-            continue
-        source = exp.table_(table.name, db=table.db)
+        source = exp.table_(kept[name]) if name in kept else exp.table_(table.name, db=table.db)
         inside = condition
-        if name in placed:
+        if name in placed and name not in kept:
             inside = exp.column("rowid").isin(query=exp.select("rowid").from_(source.copy()).where(condition.copy()))
         rows = exp.select("*").from_(source).where(inside.copy())
         inner = rows.subquery(table.alias_or_name)

@@ -19,10 +19,13 @@ import duckdb
 
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.faults import Permanent
+from orders_pipeline.kernel.known import STATE as KNOWN_STATE
+from orders_pipeline.kernel.known import Known
 from orders_pipeline.kernel.models import WHOLE, Model
+from orders_pipeline.kernel.nearby import Nearby, kept_name
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.sqltext import quote
-from orders_pipeline.kernel.statements import parts, shows_the_clock, statement, touched_name, touching
+from orders_pipeline.kernel.statements import narrowed_tables, parts, shows_the_clock, statement, touched_name, touching
 from orders_pipeline.kernel.through import give, give_only, marks_of, select_made, select_of
 from orders_pipeline.kernel.warehouse import (
     MEMORY_VARIABLE,
@@ -36,9 +39,6 @@ from orders_pipeline.kernel.warehouse import (
 
 #: When more than this share of a kind's keys is touched, replacing them one by one costs more than building anew.
 WHOLE_SHARE = 0.2
-#: The rows a refresh by keys has made of a table of so many are kept for the models that read them next, where they are no more
-#: than so many: finding them again would mean looking through the table once for each of these models.
-KEPT_FROM, KEPT_MOST = 200_000, 500_000
 #: When more than this share of the values that a function treats one by one have other rows, it makes them all.
 ANEW_SHARE = 0.5
 #: Of so many rows of its largest input a table is made at once, of more in as many ranges of its keys; where one of these takes
@@ -65,17 +65,6 @@ _used: dict[tuple[str, str | None], sql.UsedNames] = {}
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """A temporary table with a model's rows of all keys of a kind that were touched after a batch; `keys` is their number."""
-
-    table: str
-    kind: str
-    column: str
-    batch: int
-    keys: int
-
-
-@dataclass(frozen=True)
 class Refreshed:
     """What happened to one model: `whole`, `keys` (rows of touched keys replaced) or `current` (nothing to do)."""
 
@@ -98,7 +87,7 @@ class Refresher:
         #: Whether this run brings numbers up to date that only say how long something has been going on (`ages at`).
         self.reads_clocks = True
         with transaction(connection):
-            connection.execute(STATE)
+            connection.execute(STATE + KNOWN_STATE)
             for room in {m.room for m in self.models}:
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS {room}")
         self._fingerprints: dict[str, str] = {}
@@ -107,8 +96,14 @@ class Refresher:
         self._passed: list[Model] = []
         self._columns: dict[str, dict[str, str]] = {}
         self._references: dict[str, str] = {}
-        self._kept: dict[str, _Kept] = {}
         self._gathered: dict[str, tuple[int, int]] = {}
+        #: By kind, the first batch any of its touched keys was met in; None where all are new.
+        self._since: dict[str, int | None] = {}
+        self._written: set[tuple[str, int, int]] = set()
+        self.known = Known(connection)
+        for kind in {m.refresh for m in self.models} - {WHOLE}:
+            self.known.table(kind)
+        self.nearby = Nearby(connection, lambda: self._sizes)
 
     # ---- what is to be done
 
@@ -190,7 +185,7 @@ class Refresher:
 
     def changed_since(self, names: Collection[str], batch: int) -> bool:
         """Whether any of these tables, models' or others, has changed since a batch."""
-        by_name = {m.name: m for m in self.models}
+        by_name = self._by_name
         kinds = {name if name not in by_name else by_name[name].refresh for name in names} - {WHOLE}
         marks = ", ".join("?" * len(kinds))
         touched = kinds and self._one(
@@ -269,6 +264,7 @@ class Refresher:
             for text in parts(model, self.as_of, self.settings.thresholds, self.columns, number):
                 self.connection.execute(f"{begin} {select_of(self.connection, model, text)}")
                 begin = f"INSERT INTO {model.name} BY NAME"
+            self.known.add_all(model, self._run_batch)
             self._advance(model, rebuilt=True)
         return self._made_anew(model)
 
@@ -307,6 +303,7 @@ class Refresher:
                 f"INSERT INTO kernel.given_keys SELECT ?, key, mark FROM {_MARKS} WHERE key {inside}", [model.name]
             )
             self._advance(model, rebuilt=True)
+        self.nearby.forget(model.name)
         self._rows.pop(model.name, None)
         return Refreshed(model, "whole", self.row_count(model))
 
@@ -331,17 +328,20 @@ class Refresher:
             self.connection.execute(f"CREATE OR REPLACE {kind} {model.name} AS {text}")
             if model.through_each:
                 self.connection.execute("DELETE FROM kernel.given_keys WHERE consumer = ?", [model.name])
+            if model.refresh != WHOLE:
+                self.known.add_all(model, self._run_batch)
             self._advance(model, rebuilt=True)
         return self._made_anew(model)
 
     def _made_anew(self, model: Model) -> Refreshed:
-        self._kept.pop(model.name, None)
+        self.nearby.forget(model.name)
         self._columns.pop(model.name, None)
         self._rows.pop(model.name, None)
         return Refreshed(model, "whole", self.row_count(model))
 
     def _keys(self, model: Model, batch: int, keys: int) -> Refreshed:
         touched = self._touched_table(model.refresh, batch, keys)
+        self._write_down(model.refresh)
         text = statement(
             model,
             self.as_of,
@@ -349,41 +349,59 @@ class Refresher:
             within=model,
             columns=self.columns,
             views=self.views,
-            kept={name: kept.table for name, kept in self._kept.items() if kept == self._kept_as(kept.table, model, batch, keys)},
+            kept=self.kept_rows(model.sql, model),
         )
         inside = f"{model.key} IN (SELECT key FROM {touched})"
-        mine = self._kept_as(f"kept_{model.room}_{model.table}", model, batch, keys)
-        is_large = self._sizes.get(model.name, 0) >= KEPT_FROM
-        made = 0
+        replaced = self.met(model, batch)
+        is_large = self.nearby.is_worth_it(model.name)
+        mine, made = kept_name(model.name, model.key), 0
         with transaction(self.connection):
-            self._pass_on(model, inside)
+            if replaced:
+                self._pass_on(model, model.name, f"{model.key} IN ({replaced})")
             text = select_of(self.connection, model, text)
             if is_large:
-                made = self._one(f"CREATE OR REPLACE TEMP TABLE {mine.table} AS {text}")
-                text = f"SELECT * FROM {mine.table}"
-            self.connection.execute(f"DELETE FROM {model.name} WHERE {inside}")
+                made = self._one(f"CREATE OR REPLACE TEMP TABLE {mine} AS {text}")
+                text = f"SELECT * FROM {mine}"
+            if replaced:
+                self.connection.execute(f"DELETE FROM {model.name} WHERE {model.key} IN ({replaced})")
             self.connection.execute(f"INSERT INTO {model.name} BY NAME {text}")
-            self._pass_on(model, inside)
+            self._pass_on(model, *((mine, "TRUE") if is_large else (model.name, inside)))
             self._advance(model)
         self._rows.pop(model.name, None)
-        self._kept.pop(model.name, None)
-        if is_large and made <= KEPT_MOST:
-            self._kept[model.name] = mine
-        elif is_large:
-            self.connection.execute(f"DROP TABLE {mine.table}")
+        if is_large:
+            self.nearby.put(model.name, model.key, mine, made, keys)
+        else:
+            self.nearby.forget(model.name)
         return Refreshed(model, "keys", self.row_count(model), keys)
 
-    @staticmethod
-    def _kept_as(table: str, model: Model, batch: int, keys: int) -> _Kept:
-        """What another model's rows must be kept as for this one: keys are only ever added, so that as many after the same
-        batch are the same."""
-        return _Kept(table, model.refresh, model.key, batch, keys)
+    def met(self, model: Model, batch: int) -> str | None:
+        """A SELECT of those touched keys of a model's kind, as last asked for, that its table may have had rows of at a batch;
+        None where all are new."""
+        touched, since = self.touched_table(model.refresh), self._since[model.refresh]
+        if not self.known.relies_on(model):
+            return f"SELECT key FROM {touched}"
+        if since is None or since > batch:
+            return None
+        return f"SELECT key FROM {touched} WHERE since <= {batch}"
 
-    def kept_rows(self, model: Model, keys: int) -> dict[str, str]:
-        """By table, where else its rows of a model's touched keys lie, of which there are so many. Those touched after one batch
-        hold those touched after a later one: as many of them are the same."""
-        wanted = model.refresh, model.key, keys
-        return {name: kept.table for name, kept in self._kept.items() if (kept.kind, kept.column, kept.keys) == wanted}
+    def _write_down(self, kind: str) -> None:
+        """Write down the touched keys of a kind that are new, before any table gets a row of them."""
+        mark = kind, *self._gathered[kind]
+        if mark not in self._written:
+            with transaction(self.connection):
+                self.known.add(kind, f"(SELECT key FROM {self.touched_table(kind)} WHERE since IS NULL)", self._run_batch)
+            self._written.add(mark)
+
+    def kept_rows(self, sql: str, within: Model) -> dict[str, str]:
+        """By table that a SELECT reads, where else its rows of a model's touched keys, as last asked for, lie among others."""
+        names = {n for n in narrowed_tables(sql, within, self.columns) if n in self._by_name} - self.views
+        kind = within.refresh
+        self.nearby.gather(within.key, self.touched_table(kind), (kind, *self._gathered[kind]))
+        return self.nearby.of(sorted(names), within.key)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Model]:
+        return {model.name: model for model in self.models}
 
     @cached_property
     def _sizes(self) -> dict[str, int]:
@@ -405,10 +423,10 @@ class Refresher:
                 [model.refresh, self._run_batch, model.refresh, batch],
             )
 
-    def _pass_on(self, model: Model, inside: str) -> None:
+    def _pass_on(self, model: Model, table: str, inside: str) -> None:
         for touch in model.touches:
             self.connection.execute(
-                f"INSERT INTO kernel.touched SELECT DISTINCT ?, {touch.column}, ? FROM {model.name} "
+                f"INSERT INTO kernel.touched SELECT DISTINCT ?, {touch.column}, ? FROM {table} "
                 f"WHERE {inside} AND {touch.column} IS NOT NULL",
                 [touch.kind, self._run_batch],
             )
@@ -433,15 +451,18 @@ class Refresher:
         return touched_name(kind)
 
     def _touched_table(self, kind: str, batch: int, keys: int | None = None) -> str:
-        """The touched keys of a kind after a batch, in a temporary table; where their number is known and that of the last
-        time, they are the same."""
+        """The touched keys of a kind after a batch, in a temporary table, with the batch they were met in (`since`; null: not
+        yet); where their number is known and that of the last time, they are the same."""
         name = self.touched_table(kind)
         if keys is None or self._gathered.get(kind) != (batch, keys):
             found = self._one(
-                f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT DISTINCT key FROM kernel.touched WHERE kind = ? AND batch > ?",
+                f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT t.key, k.batch AS since FROM "
+                "(SELECT DISTINCT key FROM kernel.touched WHERE kind = ? AND batch > ?) AS t "
+                f"LEFT JOIN {self.known.table(kind)} AS k ON t.key = k.key",
                 [kind, batch],
             )
             self._gathered[kind] = batch, found
+            self._since[kind] = self._one(f"SELECT min(since) FROM {name}")
         return name
 
     def _advance(self, model: Model, rebuilt: bool = False) -> None:
@@ -454,8 +475,6 @@ class Refresher:
         Leaves the touched keys of each kind in the temporary table `touched_<kind>`.
         """
         self.settle()
-        while self._kept:
-            self.connection.execute(f"DROP TABLE {self._kept.popitem()[1].table}")
         return self.changes_so_far(batch, self.models if among is None else among)
 
     def changes_so_far(self, batch: int | None, among: Iterable[Model]) -> dict[str, Refreshed]:

@@ -38,13 +38,13 @@ def statement(
     views: Collection[str] = (),
 ) -> str:
     """The text of a model's SELECT (or of bare SQL) at one `as_of`; `within` a model's touched keys only, which lie in the
-    tables `touched_<kind>`. `columns` gives a table's columns; `kept` says which tables' rows of these keys lie in another one;
-    `views` are no tables.
+    tables `touched_<kind>`. `columns` gives a table's columns; `kept` says which tables' rows of these keys lie in another one
+    (among others); `views` are no tables.
     """
     sql = of.sql if isinstance(of, Model) else of
     if within is None:
         return _at(as_of, ("", sql, _values(thresholds)), lambda: render(bind(of, _ANY_TIME, thresholds, {})), of)
-    narrowed = frozenset(n for n in tables_in(sql) if n not in within.lookups and within.key in columns(n))
+    narrowed = narrowed_tables(sql, within, columns)
 
     def make() -> str:
         known = dict.fromkeys(narrowed, (within.key,))
@@ -54,6 +54,11 @@ def statement(
     nearer = frozenset((name, table) for name, table in (kept or {}).items() if name in narrowed)
     placed = narrowed.difference(views)
     return _at(as_of, (within.refresh, within.key, narrowed, nearer, placed, sql, _values(thresholds)), make, of)
+
+
+def narrowed_tables(sql: str, within: Model, columns: Columns) -> frozenset[str]:
+    """The tables of which a SELECT narrowed to a model's touched keys reads these rows only."""
+    return frozenset(n for n in tables_in(sql) if n not in within.lookups and within.key in columns(n))
 
 
 def parts(model: Model, as_of: datetime, thresholds: Thresholds, columns: Columns, number: int) -> Iterator[str]:

@@ -107,8 +107,9 @@ class Publisher:
         for left in self.home.published.glob(".orders-*"):
             left.unlink()
         batch = next_batch(self.connection)
+        self.refresher.nearby.clear()
         public = self._public(self.changes)
-        self._write(fresh, self._begin(target, fresh, public))
+        self._write(fresh, *self._begin(target, fresh, public))
         last = self._published
         kept = target.exists() and None not in last and self._spare.set_aside(target)
         if not kept:
@@ -134,30 +135,30 @@ class Publisher:
     def _public(self, changes: Mapping[str, Refreshed]) -> dict[str, Refreshed]:
         return {n: c for n, c in changes.items() if self.specs[n].public}
 
-    def _begin(self, target: Path, fresh: Path, public: Mapping[str, Refreshed]) -> Mapping[str, Refreshed]:
-        """Put a file in the new one's place that lacks only changes; returns them. The tables of touched keys are made
-        anew, for its own batch."""
+    def _begin(self, target: Path, fresh: Path, public: Mapping[str, Refreshed]) -> tuple[Mapping[str, Refreshed], Batches]:
+        """Put a file in the new one's place that lacks only changes; returns them, and up to which batches it has the others.
+        The tables of touched keys are made anew, for its own batch."""
         keep = [n for n, s in self.specs.items() if s.public and n not in public]
         if not target.exists() or not (keep or any(c.how == "keys" for c in public.values())):
-            return public
+            return public, self._published
         spare = self._spare.batches
         # What is made later is brought from the spare file's state to the published one's only when it is published again.
         if spare is not None and all(spare[n] == self._published[n] for n in {0, 1} - self._paces):
             more = self._public(self._since(spare))
             if is_cheaper(more, public, target.stat().st_size) and self._spare.take(fresh):
-                return more
+                return more, spare
         shutil.copyfile(target, fresh)
-        return self._public(self._since(self._published))
+        return self._public(self._since(self._published)), self._published
 
-    def _write(self, fresh: Path, public: Mapping[str, Refreshed]) -> None:
-        """Write the changes into the new file, or all of it."""
+    def _write(self, fresh: Path, public: Mapping[str, Refreshed], batches: Batches) -> None:
+        """Write the changes into the new file, which has the tables of each pace up to these batches, or all of it."""
         # Nobody reads the new file before it is whole: a log of what it will hold would be written for nothing.
         options = f"STORAGE_VERSION {literal(STORAGE_VERSION)}, RECOVERY_MODE 'NO_WAL_WRITES'"
         self.connection.execute(f"ATTACH {literal(str(fresh))} AS published ({options})")
         try:
             self.connection.execute("BEGIN TRANSACTION")
             for name, change in public.items():
-                self._write_table(self.specs[name], change)
+                self._write_table(self.specs[name], change, batches)
             for name in HISTORY:
                 if table_exists(self.connection, name):
                     self._replace(self.specs[name])
@@ -176,15 +177,17 @@ class Publisher:
             except duckdb.Error as error:
                 self.connection.execute("SELECT ?", [str(error)])
 
-    def _write_table(self, spec: TableSpec, change: Refreshed) -> None:
+    def _write_table(self, spec: TableSpec, change: Refreshed, batches: Batches) -> None:
         model = change.model
         if change.how != "keys" or model.refresh == WHOLE or model.key not in spec.columns:
             self._replace(spec)
             return
         keys = f"SELECT key FROM {self.refresher.touched_table(model.refresh)}"
-        self.connection.execute(
-            f"DELETE FROM published.{spec.name} WHERE {model.key} IN (SELECT CAST(key AS VARCHAR) FROM ({keys}))"
-        )
+        met = self.refresher.met(model, batches[int(model.later)] or 0)
+        if met:
+            self.connection.execute(
+                f"DELETE FROM published.{spec.name} WHERE {model.key} IN (SELECT CAST(key AS VARCHAR) FROM ({met}))"
+            )
         # By their place: see `models.scoped`.
         rows = f"rowid IN (SELECT rowid FROM {spec.name} WHERE {model.key} IN ({keys}))"
         self.connection.execute(f"INSERT INTO published.{spec.name} BY NAME {self._select(spec)} WHERE {rows}")
