@@ -98,7 +98,7 @@ def _drop(home: Home, folder: Path, drops: int) -> int:
     lines = next(data.thousand_orders(folder, lambda text: None).one_file.rglob("*.csv")).read_text("utf-8").splitlines(keepends=True)
     used = []
     for number in range(drops):
-        path = home.landing / "douyin" / f"{int(time.time()) + number}_douyin.csv"
+        path = home.landing / "douyin" / f"{int(time.time())}_douyin.csv"
         path.write_text(renumbered(lines, number), encoding="utf-8")
         past = time.time() - 100
         os.utime(path, (past, past))

@@ -223,6 +223,9 @@ def session(
 ) -> Iterator[Session]:
     """Open a home for one run. Raises Transient when another run holds it."""
     with open_warehouse(home) as connection:
+        if prompt:
+            # Merging blocks that have few rows left writes them anew: the run that makes the rest does it.
+            connection.execute("SET max_vacuum_tasks = 0")
         yield Session(home, load_settings(home.settings_file), as_of, connection, run_id or uuid.uuid4().hex, full, prompt)
 
 
