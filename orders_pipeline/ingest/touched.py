@@ -28,7 +28,7 @@ TOUCHES = {
     "linked_identity_key": "identity",
 }
 #: Keys made of a text and of nothing else: what a row says of them has been said by the first row that holds the text.
-OF_TEXTS = frozenset(column for columns in TEXT_KEYS.values() for column in columns)
+OF_TEXTS = frozenset(("region_key", *(column for columns in TEXT_KEYS.values() for column in columns)))
 #: Small reference lists whose rows have no key of their own: everything that reads them is built anew.
 WITHOUT_KEY = (
     *("categories", "promotions", "coupon_products", "coupon_targets", "coupon_redemptions"),

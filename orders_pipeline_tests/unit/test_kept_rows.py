@@ -1,4 +1,4 @@
-"""Rows that a refresh by keys has made, read by the next model in place of the large table: the same rows, and only where they are."""
+"""What a refresh by keys need not look for: rows it has just made or found, and rows of keys that nobody has met before."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def run(connection: duckdb.DuckDBPyConnection, chain: list[Model]) -> list[str]:
     refresher.changes(None)
     refresher.nearby.clear()
     assert not connection.execute("SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'kept_%' OR table_name LIKE 'gathered_%'").fetchall()
-    return [t for t in ear.heard if t.startswith(("CREATE OR REPLACE TEMP TABLE kept_", "INSERT INTO kept_", "INSERT INTO room."))]
+    return [t for t in ear.heard if t.startswith(("DELETE FROM room.", "CREATE OR REPLACE TEMP TABLE kept_", "INSERT INTO kept_", "INSERT INTO room."))]
 
 
 def touch(connection: duckdb.DuckDBPyConnection, thing: int) -> None:
@@ -109,3 +109,70 @@ def test_a_model_that_lags_behind_looks_into_the_table(chain: list[Model], monke
     assert len(found) == 5
     assert all(of_amount == total for _, of_amount, total in found)
     assert sum(total for *_, total in found) == sum(range(20)) + 14
+
+
+@pytest.fixture
+def connection(chain: list[Model]) -> duckdb.DuckDBPyConnection:
+    """A warehouse in which the chain has been made of some rows, when all its tables were still to be made."""
+    connection = duckdb.connect()
+    connection.execute("CREATE SCHEMA raw; CREATE TABLE raw.parts AS SELECT i AS id, md5(CAST(i % 5 AS VARCHAR))::UUID AS thing_guid, "
+                       "i AS amount FROM range(20) AS r(i)")  # fmt: skip
+    run(connection, chain)
+    return connection
+
+
+def rows(connection: duckdb.DuckDBPyConnection) -> list[tuple]:
+    return connection.execute("SELECT id, thing_guid, amount, of_amount FROM room.shares ORDER BY id").fetchall()
+
+
+def anew(connection: duckdb.DuckDBPyConnection, chain: list[Model]) -> list[tuple]:
+    connection.execute("DELETE FROM kernel.consumers")
+    run(connection, chain)
+    return rows(connection)
+
+
+def test_rows_of_a_new_key_replace_none(connection: duckdb.DuckDBPyConnection, chain: list[Model]) -> None:
+    touch(connection, 7)
+    told = run(connection, chain)
+    assert not [text for text in told if text.startswith("DELETE")]
+    touch(connection, 7)  # known now
+    touch(connection, 8)
+    told = run(connection, chain)
+    assert len([text for text in told if text.startswith("DELETE")]) == len(chain)
+    assert rows(connection) == anew(connection, chain)
+
+
+def test_a_key_met_by_a_run_that_was_killed_is_new_to_the_tables_it_did_not_reach(
+    connection: duckdb.DuckDBPyConnection, chain: list[Model]
+) -> None:
+    touch(connection, 7)
+    Refresher(connection, chain, NOW, Settings({})).refresh(chain[0])
+    connection.execute("UPDATE raw.parts SET amount = 9 WHERE id = 107")
+    connection.execute("INSERT INTO kernel.touched VALUES ('thing', md5('7')::UUID, ?)", [next_batch(connection)])
+    told = run(connection, chain)
+    assert [text.split()[2] for text in told if text.startswith("DELETE")] == ["room.rows"]
+    assert rows(connection) == anew(connection, chain)
+
+
+def test_tables_of_an_earlier_version_have_keys_that_nobody_wrote_down(
+    connection: duckdb.DuckDBPyConnection, chain: list[Model]
+) -> None:
+    connection.execute("DROP TABLE kernel.known_tables; DROP TABLE kernel.known_thing")
+    touch(connection, 3)
+    told = run(connection, chain)
+    assert len([text for text in told if text.startswith("DELETE")]) == len(chain)
+    touch(connection, 7)  # These tables stay as they are until they are made anew.
+    assert [text for text in run(connection, chain) if text.startswith("DELETE")]
+    assert rows(connection) == anew(connection, chain)
+    touch(connection, 9)
+    assert not [text for text in run(connection, chain) if text.startswith("DELETE")]
+
+
+def test_a_key_whose_rows_have_gone_may_come_back(connection: duckdb.DuckDBPyConnection, chain: list[Model]) -> None:
+    connection.execute("DELETE FROM raw.parts WHERE thing_guid = md5('3')::UUID")
+    connection.execute("INSERT INTO kernel.touched VALUES ('thing', md5('3')::UUID, ?)", [next_batch(connection)])
+    run(connection, chain)
+    touch(connection, 3)
+    run(connection, chain)
+    assert [row[0] for row in rows(connection) if row[0] > 19] == [103]
+    assert rows(connection) == anew(connection, chain)
