@@ -26,6 +26,8 @@ NUMERIC = ("money", "price", "quantity", "ratio", "integer")
 LISTED_ROWS_MAX = 500
 #: Before it nothing was sold that files tell of: `26/5/1` read as the year 26, a spreadsheet's day zero, a clock never set.
 _EARLIEST = "TIMESTAMPTZ '1990-01-01 00:00:00+00'"
+#: Beside the row's currency, not in it.
+_IN_BOOK_CURRENCY = {"exchange_rate"}
 #: What makes a rule for a time look at the whole text of its cell.
 _READS_TEXT = {"extract", "format", "zone", "at"}
 
@@ -99,7 +101,7 @@ class FieldRules(Conditions):
             return Value(f"coalesce({value.sql}, {literal(constant)})", value.faults) if constant else value
         if spec.type in NUMERIC:
             value = self._numeric(rule, spec.type)
-            value = Value(value.sql, (*value.faults, *self._signs(block, rule, spec.type)))
+            value = Value(value.sql, (*value.faults, *self._signs(block, name, rule, spec.type)))
         else:
             value = self._texted(rule, spec.type, spec.pii)
             if spec.case == "upper":
@@ -234,12 +236,12 @@ class FieldRules(Conditions):
             faults.append((f"{value} <> {total}", "more_decimals_than_kept"))
         return Value(value, tuple(faults))
 
-    def _signs(self, block: Block, rule: Mapping[str, Any], kind: str) -> tuple[tuple[str, str], ...]:
+    def _signs(self, block: Block, name: str, rule: Mapping[str, Any], kind: str) -> tuple[tuple[str, str], ...]:
         """The fault of cells that name another currency than the row's, or that are no amounts and name any.
 
         Only a cell that cannot be cast as it stands is asked.
         """
-        if "extract" in rule:
+        if "extract" in rule or name in _IN_BOOK_CURRENCY:
             return ()
         parts = rule.get("parts") or {"of": (), "net": None}
         handles = dict.fromkeys((*operands(rule), *parts["of"], *operands(parts["net"] or {})))
