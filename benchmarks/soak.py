@@ -57,6 +57,8 @@ _MB = 1_000_000
 T = TypeVar("T")
 _RECONCILE = """mutation {launchRun(executionParams: {mode: "default", runConfigData: "{}", selector: {jobName: "reconcile",
     repositoryName: "__repository__", repositoryLocationName: "orders_pipeline"}}) {... on LaunchRunSuccess {run {runId}}}}"""
+#: In the command of a process that the code server starts for one run.
+_LAUNCHED = b"multiprocessing.spawn"
 _RUN_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\[\d+\]|#\d+")
 _SHOP = {"channel": "taobao", "shop_id": "main"}
 
@@ -331,7 +333,7 @@ def _warehouse_made_at_once(home: Home, root: Path) -> float:
 
 
 def _lasting_processes() -> list[int]:
-    """The processes below this one but for the worker's children, which end with their run."""
+    """The processes below this one but for those that end with their run: the worker's children, and what Dagster launches."""
     parents = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -341,18 +343,19 @@ def _lasting_processes() -> list[int]:
     below, waiting = [], [os.getpid()]
     while waiting:
         parent = waiting.pop()
-        children = [pid for pid, its in parents.items() if its == parent]
-        if parent == os.getpid() or not _is_worker(parent):
-            waiting += children
-            below += children
+        if parent != os.getpid() and dev.WORKER.encode() in _command(parent):
+            continue
+        children = [pid for pid, its in parents.items() if its == parent and _LAUNCHED not in _command(pid)]
+        waiting += children
+        below += children
     return below
 
 
-def _is_worker(pid: int) -> bool:
+def _command(pid: int) -> bytes:
     try:
-        return dev.WORKER.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
-        return False
+        return b""
 
 
 def _resident(pid: int) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -50,6 +52,21 @@ def test_who_holds_more_files_open_is_named(home: Home, tmp_path: Path) -> None:
     path = tmp_path / "0f6b2c1e-1111-4222-8333-944455556666.db"
     with path.open("w"):
         assert any(one.endswith(f"{tmp_path.name}/.db") for one in soak._handles(os.getpid())), "without the run's number"
+
+
+def test_a_process_that_ends_with_its_run_is_not_counted() -> None:
+    sleeping = "import sys, time; print(flush=True); time.sleep(60)"
+    others = [
+        subprocess.Popen([sys.executable, "-c", f"{sleeping} # {told}"], stdout=subprocess.PIPE)
+        for told in ("from multiprocessing.spawn import spawn_main", "from multiprocessing.resource_tracker import main")
+    ]
+    try:
+        assert all(other.stdout.readline() for other in others)
+        assert {other.pid for other in others} & set(soak._lasting_processes()) == {others[1].pid}
+    finally:
+        for other in others:
+            other.kill()
+            other.communicate()
 
 
 def _faults(home: Home, arrivals: soak.Arrivals, watch: soak.Watch) -> list[str]:
