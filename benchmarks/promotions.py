@@ -25,8 +25,8 @@ import pandas as pd
 
 from orders_pipeline import pipeline
 from orders_pipeline.dictionary.model import load_dictionary
-from orders_pipeline.ingest.intake import create_reference_tables
 from orders_pipeline.ingest.raw import create_raw_tables
+from orders_pipeline.ingest.reference import create_reference_tables
 from orders_pipeline.kernel.clock import parse_as_of
 from orders_pipeline.kernel.macros import macro_statements
 from orders_pipeline.kernel.models import parse, tables_read

@@ -28,7 +28,12 @@ RULE_COLUMNS = (
     *("channel", "order_type", "valid_from", "valid_to", "rule", "version", "control_point", "hold_hours"),
     *("auto_confirm_days", "platform_discount", "return_days", "return_ratio", "without_history"),
 )
-VAT_COLUMNS = ("channel", "category", "valid_from", "valid_to", "vat_ratio", "vat_share")
+RULES_DDL = (
+    "channel VARCHAR, order_type VARCHAR, valid_from DATE, valid_to DATE, rule VARCHAR, version INTEGER, "
+    "control_point VARCHAR, hold_hours INTEGER, auto_confirm_days INTEGER, platform_discount VARCHAR, "
+    "return_days INTEGER, return_ratio DECIMAL(9, 6), without_history VARCHAR"
+)
+VAT_DDL = "channel VARCHAR, category VARCHAR, valid_from DATE, valid_to DATE, vat_ratio DECIMAL(9, 6), vat_share DECIMAL(18, 12)"
 Entry = Mapping[str, Any]
 
 
@@ -48,7 +53,7 @@ def rule_rows(channels: Sequence[str], order_types: Sequence[str], added: Entry 
 
 
 def vat_rows(channels: Sequence[str], added: Entry = MappingProxyType({})) -> list[tuple]:
-    """Rows of ref.vat_ratios in the order of VAT_COLUMNS; `vat_share` is the part of a price with tax that is tax."""
+    """Rows of ref.vat_ratios as in VAT_DDL; `vat_share` is the part of a price with tax that is tax."""
     entries = [_vat(e) for e in _entries("vat", added)]
     _require_distinct(entries, ("channel", "category", "valid_from"))
     categories = sorted({e["category"] for e in entries} | {ANY})

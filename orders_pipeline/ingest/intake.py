@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 
 from orders_pipeline.dictionary import model as dictionary_files
-from orders_pipeline.dictionary.model import Dictionary, load_dictionary
+from orders_pipeline.dictionary.model import load_dictionary
 from orders_pipeline.ingest import cells, holds, ledger
 from orders_pipeline.ingest.corrections import waiting_rows
 from orders_pipeline.ingest.decisions import FOLDER as DECISIONS_FOLDER
@@ -29,25 +29,14 @@ from orders_pipeline.ingest.load import Load, clean_up, load_staged, stage
 from orders_pipeline.ingest.raw import MEMBERS, create_raw_tables
 from orders_pipeline.ingest.read import Sniffed, Table, check_start, open_table, split_grid
 from orders_pipeline.ingest.recognise import Recognised, Unrecognised, recognise, stacked
-from orders_pipeline.ingest.reference import (
-    create_customer_tables,
-    create_health_tables,
-    create_match_tables,
-    create_revenue_tables,
-    create_stage_tables,
-    create_unit_tables,
-)
+from orders_pipeline.ingest.reference import create_reference_tables
 from orders_pipeline.ingest.release import read_again
 from orders_pipeline.ingest.touched import touch, touch_ledger
 from orders_pipeline.kernel.faults import BadInput, Fault, Permanent, Transient
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.refresh import STATE
 from orders_pipeline.kernel.settings import Settings
-from orders_pipeline.kernel.sqltext import literal
 from orders_pipeline.kernel.warehouse import transaction
-
-#: Days ahead that models can count: no row generator means the same on both engines.
-DAYS_AHEAD = 400
 
 
 @dataclass
@@ -313,76 +302,6 @@ def _unforeseen(error: Exception) -> BadInput:
         f"the reader failed on it ({type(error).__name__} in {Path(place.filename).name} line {place.lineno})",
         reason="read_failed",
         remedy="report this message together with the file's header line",
-    )
-
-
-def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, settings: Settings) -> None:
-    """What models read of the dictionary and the settings: channels, which statements restate which, accounts,
-    the categories of fast movers, and numbers of days."""
-    connection.execute("CREATE SCHEMA IF NOT EXISTS ref")
-    columns = ("timezone", "currency", "logistics_leg", "payment_leg", "subsidy_leg")
-    rows = ", ".join(
-        "(" + ", ".join(literal(str(v)) for v in (code, *(dictionary.channel(code)[c] for c in columns))) + ")"
-        for code in dictionary.channels
-    )
-    connection.execute(
-        f"CREATE OR REPLACE TABLE ref.channels AS SELECT * FROM (VALUES {rows}) AS t(channel, {', '.join(columns)})"
-    )
-    connection.execute("CREATE OR REPLACE TABLE ref.accounts (account VARCHAR, channel VARCHAR, shop_id VARCHAR)")
-    for account, spec in settings.accounts.items():
-        connection.execute("INSERT INTO ref.accounts VALUES (?, ?, ?)", [account, spec.get("channel"), spec.get("shop_id")])
-    connection.execute("CREATE OR REPLACE TABLE ref.fast_categories (category VARCHAR)")
-    for category in settings.fast_categories:
-        connection.execute("INSERT INTO ref.fast_categories VALUES (?)", [category])
-    connection.execute("CREATE OR REPLACE TABLE ref.allocation (strategy VARCHAR)")
-    connection.execute("INSERT INTO ref.allocation VALUES (?)", [settings.allocation])
-    connection.execute(
-        f"CREATE OR REPLACE TABLE ref.days AS SELECT CAST(range AS INTEGER) AS day_number FROM range({DAYS_AHEAD + 1})"
-    )
-    create_return_tables(connection, dictionary)
-    create_revenue_tables(connection, dictionary, settings)
-    create_match_tables(connection, dictionary, settings)
-    # With `restates` a movement steps back for one of its kind, with `restates_whole` for any of its transaction.
-    ways = (("restates", "false"), ("restates_whole", "true"))
-    values = ", ".join(
-        f"({literal(s.name)}, {literal(other)}, {whole})"
-        for s in dictionary.sources.values()
-        for way, whole in ways
-        for other in s.get(way, ())
-    )
-    connection.execute(
-        f"CREATE OR REPLACE TABLE ref.restatements AS SELECT * FROM (VALUES {values}) AS t(source, restates, is_whole)"
-    )
-    create_stage_tables(connection, settings)
-    create_customer_tables(connection, dictionary, settings)
-    create_unit_tables(connection, dictionary)
-    create_health_tables(connection, dictionary, settings)
-
-
-def create_return_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> None:
-    """What the room `aftersales` reads of the dictionary: classes of cases with the words that tell them, and stages."""
-    classes = list(dictionary.vocabularies["return_class"].items())
-    rows = ", ".join(
-        f"({literal(code)}, {place}, {literal(c['route'])}, {literal(c['owner_role'])}, "
-        f"{c['limit_hours']}, {c['needs_evidence']}, {c['is_complaint']})"
-        for place, (code, c) in enumerate(classes)
-    )
-    connection.execute(
-        f"CREATE OR REPLACE TABLE ref.return_classes AS SELECT * FROM (VALUES {rows}) "
-        "AS t(class, place, route, owner_role, limit_hours, needs_evidence, is_complaint)"
-    )
-    rows = ", ".join(
-        f"({literal(str(word).lower())}, {literal(code)}, {place})"
-        for place, (code, c) in enumerate(classes)
-        for word in c["aliases"]
-    )
-    connection.execute(f"CREATE OR REPLACE TABLE ref.return_words AS SELECT * FROM (VALUES {rows}) AS t(word, class, place)")
-    rows = ", ".join(
-        f"({literal(code)}, {s['rank']}, {literal(s['owner_role'])}, {s['limit_hours']})"
-        for code, s in dictionary.vocabularies["return_stage"].items()
-    )
-    connection.execute(
-        f"CREATE OR REPLACE TABLE ref.return_stages AS SELECT * FROM (VALUES {rows}) AS t(stage, rank, owner_role, limit_hours)"
     )
 
 

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from orders_pipeline import pipeline
 from orders_pipeline.dictionary.model import load_dictionary
 from orders_pipeline.dictionary.stages import load_stages
-from orders_pipeline.ingest.intake import create_reference_tables
 from orders_pipeline.ingest.raw import create_raw_tables
+from orders_pipeline.ingest.reference import create_reference_tables
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.macros import macro_statements
 from orders_pipeline.kernel.refresh import STATE, Refresher, next_batch

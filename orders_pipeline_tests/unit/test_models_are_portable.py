@@ -10,8 +10,8 @@ import pytest
 
 from orders_pipeline import pipeline
 from orders_pipeline.dictionary.model import load_dictionary
-from orders_pipeline.ingest.intake import create_reference_tables
 from orders_pipeline.ingest.raw import create_raw_tables
+from orders_pipeline.ingest.reference import create_reference_tables
 from orders_pipeline.kernel.clock import parse_as_of
 from orders_pipeline.kernel.portable import Schema, lint
 from orders_pipeline.kernel.refresh import Refresher

@@ -16,8 +16,8 @@ import duckdb
 
 from orders_pipeline import pipeline
 from orders_pipeline.dictionary.model import load_dictionary
-from orders_pipeline.ingest.intake import create_reference_tables
 from orders_pipeline.ingest.raw import create_raw_tables
+from orders_pipeline.ingest.reference import create_reference_tables
 from orders_pipeline.kernel import lineage
 from orders_pipeline.kernel.models import Model
 from orders_pipeline.kernel.settings import Settings
