@@ -201,7 +201,8 @@ class Session:
         """What has changed in the alerts. Tables and checks must be up to date."""
         checkup_book.prepare(self.connection)
         left = {m.name for m in self._refresher.models} - self._plan.keys()
-        return look(self.connection, self.as_of, self.settings, [r for r in load_rules() if left.isdisjoint(r.tables)])
+        rules = [r for r in load_rules() if left.isdisjoint(r.tables)]
+        return look(self.connection, self.as_of, self.settings, rules, is_brief=self._leaves_later)
 
     def publish(self, *, anew: bool = False) -> Publication:
         """Publish all that has changed; whatever no step of this run has refreshed or checked is, before. Alerts go out

@@ -38,10 +38,18 @@ class News:
         return bool(self.raised or self.cleared)
 
 
-def look(connection: duckdb.DuckDBPyConnection, as_of: datetime, settings: Settings, rules: Sequence[Rule] | None = None) -> News:
+def look(
+    connection: duckdb.DuckDBPyConnection,
+    as_of: datetime,
+    settings: Settings,
+    rules: Sequence[Rule] | None = None,
+    *,
+    is_brief: bool = False,
+) -> News:
     """Compare what the rules say now with the book, and write down the difference. A look back in time changes nothing.
 
-    A rule whose tables do not exist yet is left as it stands.
+    A rule whose tables do not exist yet is left as it stands. A brief look writes down what is raised and cleared, and not that
+    all the others still stand: that is a change of every row.
     """
     connection.execute(STATE)
     last = connection.execute(f"SELECT max(greatest(last_seen_at, cleared_at)) FROM {TABLE}").fetchall()[0][0]
@@ -54,11 +62,12 @@ def look(connection: duckdb.DuckDBPyConnection, as_of: datetime, settings: Setti
     with transaction(connection):
         connection.execute(f"CREATE OR REPLACE TEMP TABLE alerts_now AS {' UNION ALL BY NAME '.join(parts)}")
         same = "b.cleared_at IS NULL AND b.rule = n.rule AND b.entity_id = n.entity_id"
-        connection.execute(
-            f"UPDATE {TABLE} AS b SET last_seen_at = ?, message = n.message, message_zh = n.message_zh "
-            f"FROM alerts_now AS n WHERE {same}",
-            [as_of],
-        )
+        if not is_brief:
+            connection.execute(
+                f"UPDATE {TABLE} AS b SET last_seen_at = ?, message = n.message, message_zh = n.message_zh "
+                f"FROM alerts_now AS n WHERE {same}",
+                [as_of],
+            )
         cleared = connection.execute(
             f"UPDATE {TABLE} AS b SET cleared_at = ? WHERE b.cleared_at IS NULL AND b.rule IN ({names}) "
             f"AND NOT EXISTS (SELECT 1 FROM alerts_now AS n WHERE {same})",

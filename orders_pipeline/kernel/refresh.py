@@ -501,6 +501,10 @@ class Refresher:
         state = self._read_state()
         return tuple(state.get(name, (None,))[0] for name in consumers)
 
+    def as_of_of(self, consumer: str) -> datetime | None:
+        """The time at which a consumer has last taken anything in."""
+        return self._read_state().get(consumer, (None, None, None))[2]
+
     def columns(self, name: str) -> dict[str, str]:
         """Column -> type of a table of the warehouse, looked up once.
 

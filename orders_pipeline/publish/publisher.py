@@ -11,8 +11,10 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -32,6 +34,10 @@ CONSUMER, LATER_CONSUMER = CONSUMERS = ("publication", "publication.later")
 STORAGE_VERSION = "v1.5.0"
 #: Tables that no model makes: what checks and alerts write down, run by run. Published beside the models.
 HISTORY = ("quality.check_results", "quality.checkup_findings", "ops.alerts")
+#: Of such a table, its key and when a row was last written: the rows written since the last publication are enough.
+WRITTEN = {"ops.alerts": ("alert_id", "greatest(first_seen_at, last_seen_at, cleared_at)")}
+#: Unless they are more than this share of all.
+WHOLE_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,13 @@ class Publication:
     blocked_by: tuple[str, ...] = ()
     parquet_skipped: tuple[str, ...] = ()
     rows: Mapping[str, int] = field(default_factory=dict)
+
+
+class _State(NamedTuple):
+    """Up to which batches a file has the tables of each pace, and at what time HISTORY was written into it; None: never."""
+
+    batches: Batches
+    as_of: datetime | None
 
 
 class Publisher:
@@ -110,7 +123,7 @@ class Publisher:
         self.refresher.nearby.clear()
         public = self._public(self.changes)
         self._write(fresh, *self._begin(target, fresh, public))
-        last = self._published
+        last, last_as_of = self._published, self.refresher.as_of_of(CONSUMER)
         kept = target.exists() and None not in last and self._spare.set_aside(target)
         if not kept:
             self._spare.drop()  # It would miss the keys that are forgotten below.
@@ -119,7 +132,7 @@ class Publisher:
         skipped = self._parquet(public)
         with transaction(self.connection):
             if kept:
-                self._spare.keep(last, self.refresher.as_of)
+                self._spare.keep(last, last_as_of)
             for pace in self._paces:
                 advance(self.connection, CONSUMERS[pace], batch, "", self.refresher.as_of)
         consumers = [*(m.name for m in self.refresher.models), *CONSUMERS, *(SPARES if kept else [])]
@@ -135,33 +148,33 @@ class Publisher:
     def _public(self, changes: Mapping[str, Refreshed]) -> dict[str, Refreshed]:
         return {n: c for n, c in changes.items() if self.specs[n].public}
 
-    def _begin(self, target: Path, fresh: Path, public: Mapping[str, Refreshed]) -> tuple[Mapping[str, Refreshed], Batches]:
-        """Put a file in the new one's place that lacks only changes; returns them, and up to which batches it has the others.
-        The tables of touched keys are made anew, for its own batch."""
+    def _begin(self, target: Path, fresh: Path, public: Mapping[str, Refreshed]) -> tuple[Mapping[str, Refreshed], _State]:
+        """Put a file in the new one's place that lacks only changes; returns them, and the state it is in. The tables of touched
+        keys are made anew, for its own batch."""
         keep = [n for n, s in self.specs.items() if s.public and n not in public]
         if not target.exists() or not (keep or any(c.how == "keys" for c in public.values())):
-            return public, self._published
+            return public, _State(self._published, None)
         spare = self._spare.batches
         # What is made later is brought from the spare file's state to the published one's only when it is published again.
         if spare is not None and all(spare[n] == self._published[n] for n in {0, 1} - self._paces):
-            more = self._public(self._since(spare))
+            more, as_of = self._public(self._since(spare)), self._spare.as_of
             if is_cheaper(more, public, target.stat().st_size) and self._spare.take(fresh):
-                return more, spare
+                return more, _State(spare, as_of)
         shutil.copyfile(target, fresh)
-        return self._public(self._since(self._published)), self._published
+        return self._public(self._since(self._published)), _State(self._published, self.refresher.as_of_of(CONSUMER))
 
-    def _write(self, fresh: Path, public: Mapping[str, Refreshed], batches: Batches) -> None:
-        """Write the changes into the new file, which has the tables of each pace up to these batches, or all of it."""
+    def _write(self, fresh: Path, public: Mapping[str, Refreshed], state: _State) -> None:
+        """Write the changes into the new file, which is in this state, or all of it."""
         # Nobody reads the new file before it is whole: a log of what it will hold would be written for nothing.
         options = f"STORAGE_VERSION {literal(STORAGE_VERSION)}, RECOVERY_MODE 'NO_WAL_WRITES'"
         self.connection.execute(f"ATTACH {literal(str(fresh))} AS published ({options})")
         try:
             self.connection.execute("BEGIN TRANSACTION")
             for name, change in public.items():
-                self._write_table(self.specs[name], change, batches)
+                self._write_table(self.specs[name], change, state.batches)
             for name in HISTORY:
                 if table_exists(self.connection, name):
-                    self._replace(self.specs[name])
+                    self._write_history(self.specs[name], state.as_of)
             self.connection.execute("COMMIT")
             self.connection.execute("CHECKPOINT published")
         except BaseException:
@@ -191,6 +204,30 @@ class Publisher:
         # By their place: see `models.scoped`.
         rows = f"rowid IN (SELECT rowid FROM {spec.name} WHERE {model.key} IN ({keys}))"
         self.connection.execute(f"INSERT INTO published.{spec.name} BY NAME {self._select(spec)} WHERE {rows}")
+
+    def _write_history(self, spec: TableSpec, as_of: datetime | None) -> None:
+        """Write what has been written into a table of HISTORY since a file's time, or all of it."""
+        key, written_at = WRITTEN.get(spec.name, (None, None))
+        if key is None or as_of is None or not self._holds(spec):
+            self._replace(spec)
+            return
+        count = "SELECT count(*) FILTER (WHERE {}), count(*) FROM {}"
+        since = f"{written_at} >= {literal(as_of.isoformat())}::TIMESTAMPTZ"
+        some, every = self.connection.execute(count.format(since, spec.name)).fetchall()[0]
+        if some > every * WHOLE_SHARE:
+            self._replace(spec)
+        elif some:
+            keys = f"SELECT {key} FROM {spec.name} WHERE {since}"
+            self.connection.execute(f"DELETE FROM published.{spec.name} WHERE {key} IN ({keys})")
+            self.connection.execute(f"INSERT INTO published.{spec.name} BY NAME {self._select(spec)} WHERE {since}")
+
+    def _holds(self, spec: TableSpec) -> bool:
+        """Whether the file to be published has a table with these columns."""
+        rows = self.connection.execute(
+            "SELECT column_name FROM duckdb_columns() WHERE database_name = 'published' AND schema_name = ? AND table_name = ?",
+            [spec.room, spec.table],
+        ).fetchall()
+        return {name for (name,) in rows} == set(spec.columns)
 
     def _replace(self, spec: TableSpec) -> None:
         self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS published.{spec.room}")

@@ -12,6 +12,7 @@ import fcntl
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -45,6 +46,12 @@ class Spare:
         is_whole = len(rows) == len(CONSUMERS) and {state for _, state in rows} == {_state(self.path)}
         return tuple(batch for batch, _ in rows) if is_whole else None
 
+    @property
+    def as_of(self) -> datetime | None:
+        """The time of the publication that the spare file was."""
+        rows = self.connection.execute("SELECT as_of FROM kernel.consumers WHERE consumer = ?", CONSUMERS[:1]).fetchall()
+        return rows[0][0] if rows else None
+
     def take(self, fresh: Path) -> bool:
         """Make the spare file the one to be changed, under the name `fresh`; False where somebody may be reading it."""
         if self.batches is None or not _is_unread(self.path):
@@ -66,8 +73,8 @@ class Spare:
             return True
         return False
 
-    def keep(self, batches: Batches, as_of: object) -> None:
-        """Rely on the file set aside: it has taken in everything up to these batches."""
+    def keep(self, batches: Batches, as_of: datetime | None) -> None:
+        """Rely on the file set aside: it has taken in everything up to these batches, and was published at this time."""
         for name, batch in zip(CONSUMERS, batches, strict=True):
             advance(self.connection, name, batch, _state(self.path), as_of)
 

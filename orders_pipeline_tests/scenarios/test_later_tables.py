@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from orders_pipeline import pipeline
 from orders_pipeline.checkup import machine
 from orders_pipeline.checkup.scene import Scene, Unavailable
 from orders_pipeline.kernel.home import KEY_VARIABLE, Home
-from orders_pipeline.publish import later
+from orders_pipeline.publish import later, publisher
 from orders_pipeline.publish.publisher import Publisher
 from orders_pipeline_tests.dagster.conftest import AS_OF, land, land_orders, order, payment
 from orders_pipeline_tests.support import differences, fingerprints, query
@@ -149,3 +150,21 @@ def test_their_run_comes_in_a_quiet_while_or_when_they_are_overdue(home: Home, m
     later.done(home)
     clock[0] += later.AT_MOST_SECONDS
     assert not later.is_due(home)
+
+
+def test_the_published_alerts_are_those_of_the_book_whatever_run_wrote_them(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only what was written since a file's time is written into it, and two files take turns."""
+    monkeypatch.setattr(publisher, "WHOLE_SHARE", 1.0)
+    dice, moment, seen = random.Random(7), NOW, set()
+    for number in range(12):
+        land_orders(home, f"{number}.csv", f"A{number}")
+        done = pipeline.run(home, moment, prompt=dice.random() < 0.7)
+        with duckdb.connect(str(home.warehouse), read_only=True) as warehouse:
+            book = warehouse.execute("SELECT * FROM ops.alerts ORDER BY alert_id").fetchall()
+        assert done.publication.done
+        assert query(home, "SELECT * FROM ops.alerts ORDER BY alert_id") == book
+        seen |= {row[0] for row in book}
+        if number == 5:
+            land(home, "shipped.csv", [{**order("A1"), "status": "cancelled", "exported_at": "2026-03-19T06:00:00+08:00"}])
+        moment += timedelta(hours=dice.choice([0, 1, 30]))
+    assert len(seen) > 5 and any(row[8] for row in book), "some were raised, and some cleared"
