@@ -24,7 +24,7 @@ from orders_pipeline.ingest.suggest.kinds import Reading
 from orders_pipeline.ingest.suggest.names import Names
 from orders_pipeline.ingest.suggest.profile import Profile, find_header, take_profile
 from orders_pipeline.ingest.suggest.propose import readings
-from orders_pipeline.ingest.suggest.relations import Relations, constant_within, find_relations
+from orders_pipeline.ingest.suggest.relations import Relations, constant_within, find_relations, line_amounts
 from orders_pipeline.ingest.suggest.rules import Rules, make_rules
 from orders_pipeline.kernel.faults import BadInput, Usage
 
@@ -70,6 +70,8 @@ def suggest(path: Path, names: Names | None = None, channel: str | None = None) 
             best = found[0]
             orders = best.columns_of("channel_order_id")
             groups = constant_within(connection, profile, orders[0].index) if orders else (0, frozenset())
+            if groups[0]:
+                groups = groups[0], groups[1] - _of_the_line(connection, profile, best, orders[0].index)
             rules = make_rules(names, profile, relations, best, groups)
             code = _slug(channel or re.sub(r"[\d\-_.]+$", "", path.stem)) or "new_channel"
             suffix = "orders" if "orders" in best.entities else best.entities[0]
@@ -82,6 +84,17 @@ def suggest(path: Path, names: Names | None = None, channel: str | None = None) 
                 )
             _known_already(made, names, table)
     return made
+
+
+def _of_the_line(connection: duckdb.DuckDBPyConnection, profile: Profile, best: Reading, key: int) -> frozenset[int]:
+    """Amounts that are the row's and not the order's, though all rows of each order at hand show the same."""
+    number = "number_comma" if profile.decimal == "comma" else "number"
+    prices, pieces = best.columns_of("unit_price"), best.columns_of("quantity")
+    if not (prices and pieces):
+        return frozenset()
+    goods = f"CAST({number}({prices[0].handle}) AS DOUBLE) * CAST({number}({pieces[0].handle}) AS DOUBLE)"
+    asked = [c.index for name in ("payable_amount", "paid_amount", "list_amount") for c in best.columns_of(name)]
+    return line_amounts(connection, profile, key, goods, asked)
 
 
 def _size(table: Table) -> int:

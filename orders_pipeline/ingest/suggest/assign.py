@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 #: What several columns may feed: the first that is filled counts; fees are added up, parts of an address joined.
-SEVERAL = frozenset({"amount:fee", "amount:part", "sku", "buyer_phone", "address", "province", "raw_status"})  # fmt: skip
+SEVERAL = frozenset({"amount:fee", "amount:part", "amount:net", "sku", "buyer_phone", "address", "province", "raw_status"})
 #: Those of which the first filled one counts.
 STAND_IN = ("sku", "buyer_phone", "province")
 #: Fields one column may feed together; they do not compete for it.

@@ -80,7 +80,11 @@ class Movements:
 
     def _settle(self, fields: dict[str, Any]) -> None:
         """Several amounts in a row, each a movement of its own; together they make the row's net, or the row is set aside."""
-        net, parts = self._one("amount:net")[0], self.handles["amount:part"]
+        parts = self.handles["amount:part"]
+        net: Any = self._one("amount:net")[0]
+        if (out := self.relations.net.out) is not None:
+            of_column = {self.rules.columns[h].index: h for h in self.handles["amount:net"]}
+            net = {"credit": of_column[self.relations.net.column], "debit": of_column[out]}
         of: dict[str, list[str]] = {}
         for handle in parts:
             of.setdefault(self._part_kind(self.rules.columns[handle]), []).append(handle)

@@ -44,6 +44,8 @@ _FILLED, _SURE = 0.98, 0.9
 #: How sure it is that columns that make up the net in every row are its parts; of one without a figure only its name speaks.
 _ADDS_UP, _NAMED_LIKE_A_PART = 0.95, 0.7
 _SETTLED = 2.0
+#: Log-odds of a column for the price, of which nothing but a product speaks.
+_PRICED = 1.0
 #: Fields that stand in where the file has no column for a required one, and the words beside a status.
 _FOR_REQUIRED = ("paid_amount", "paid_at", "product_title", "platform_txn_id", "return_id", "raw_status")
 _PAYMENT_ROLES = ("amount:credit", "amount:debit", "amount:fee", "amount:direction")
@@ -136,6 +138,7 @@ def _reading(
                 if (column.index, name) in odds:
                     odds[column.index, name] += more
                     reasons[column.index, name].append(why)
+    _priced(profile, relations, roles, slots, odds, reasons)
     _in_order(profile, relations, roles, odds, reasons)
     if entities == ("payments",) and relations.net:
         _when_settled(names, profile, odds)
@@ -147,13 +150,25 @@ def _reading(
     return judge(names, entities, choices, cues)
 
 
+def _priced(profile: Profile, relations: Relations, roles: Mapping[int, str], slots: Collection[str], odds, reasons) -> None:
+    """A column that times the quantity gives another one is a price of a piece, whatever its name: where none is named so."""
+    if "unit_price" not in slots or "unit_price" in roles.values():
+        return
+    for price, quantity, _ in relations.products:
+        if roles.get(quantity) == "quantity" and price not in roles:
+            key = (price, "unit_price")
+            odds[key] = max(odds.get(key, 0.0), _PRICED)
+            reasons[key] = [*reasons.get(key, ()), "times the quantity it gives another amount"]
+
+
 def _take_parts(names: Names, profile: Profile, relations: Relations, confidence: dict, reasons: dict) -> None:
     """The parts of the rows' net, and the net itself, instead of whatever else these columns might be."""
     net = relations.net
     if net is None or (len(net.parts) == 2 and frozenset(net.parts) in relations.exclusive):
         return  # what came in and what went out, one of them in a row, is one amount
     roles = dict.fromkeys(net.parts, ("amount:part", _ADDS_UP, "with the others it makes the net of every row"))
-    roles[net.column] = ("amount:net", _ADDS_UP, f"it is the sum of {len(net.parts)} other amounts in every row")
+    for column in (net.column, *(() if net.out is None else (net.out,))):
+        roles[column] = ("amount:net", _ADDS_UP, f"it is the sum of {len(net.parts)} other amounts in every row")
     if len(net.parts) >= MANY_PARTS:
         for column in profile.columns:
             silent = column.index not in roles and (not column.count or _is_zero(column))

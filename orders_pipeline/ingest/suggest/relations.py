@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
@@ -15,6 +16,7 @@ from orders_pipeline.ingest.suggest.tokens import Wording
 #: A relation counts when it holds in this share of at least so many rows that are not trivially equal (zero, or times one).
 HOLDS = 0.95
 ROWS_MIN = 3
+_LINES_MIN = 2
 _MONEY_MAX = 14
 _PARTS_MAX = 60
 RELATED_ROWS = 400
@@ -63,7 +65,7 @@ def find_relations(connection: duckdb.DuckDBPyConnection, profile: Profile, word
         a, b = values[one.index], values[two.index]
         if _holds((a == 0) | (b == 0), (a != 0) | (b != 0), share=1.0):
             found.exclusive.add(frozenset((one.index, two.index)))
-    found.net = find_net({c.index: values[c.index] for c in summed}, summed, wording)
+    found.net = find_net({c.index: values[c.index] for c in summed}, summed, wording, found.exclusive)
     _times(connection, profile, found)
     return found
 
@@ -102,6 +104,27 @@ def _times(connection: duckdb.DuckDBPyConnection, profile: Profile, found: Relat
     for (a, b), (held, seen) in zip(pairs, answers, strict=True):
         if seen >= ROWS_MIN:
             found.before[a.index, b.index] = held / seen
+
+
+def line_amounts(
+    connection: duckdb.DuckDBPyConnection, profile: Profile, key: int, goods: str, asked: Collection[int]
+) -> frozenset[int]:
+    """Columns of `asked` that hold the line's amount though each order's rows show the same: nearer to what its own goods come to.
+
+    goods: SQL of what the goods of a row cost. Told only by orders whose other rows cost something, by two rows at least.
+    """
+    number = "number_comma" if profile.decimal == "comma" else "number"
+    found = []
+    for index in asked:
+        rows, own = connection.execute(
+            "SELECT count(*), count(*) FILTER (abs(a - own) < abs(a - whole)) FROM "
+            "(SELECT a, own, sum(own) OVER (PARTITION BY k) AS whole, count(*) OVER (PARTITION BY k) AS n FROM "
+            f"(SELECT c{key} AS k, {goods} AS own, CAST({number}(c{index}) AS DOUBLE) AS a FROM {SAMPLE} WHERE c{key} IS NOT NULL)) "
+            "WHERE n > 1 AND own > 0 AND whole > 1.05 * own AND a IS NOT NULL"
+        ).fetchall()[0]
+        if rows >= _LINES_MIN and own == rows:
+            found.append(index)
+    return frozenset(found)
 
 
 def constant_within(connection: duckdb.DuckDBPyConnection, profile: Profile, key: int) -> tuple[int, frozenset[int]]:

@@ -329,6 +329,8 @@ class _Maker(Movements):
                 f"{c.column.name} ({k.confidence:.2f})" for c in self.reading.choices for k in c.candidates if k.field == name
             ]
             told = f"candidates: {', '.join(candidates)}" if candidates else "no column is like it"
+            if name == "status":
+                told += "; where all rows are in one, as in a list of orders to send, write `status: {value: paid}`"
             self.rules.open.append(f"{entity}.{name} ({meaning.en} / {meaning.zh}): {told}")
 
 

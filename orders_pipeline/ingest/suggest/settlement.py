@@ -6,7 +6,7 @@ are is a linear relation that holds in every row: net = ± a ± b ± c …; coef
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,16 +29,19 @@ _NET = {"net": 3, "settle": 2, "balance": -9, "total": 1, "payable": 1, "amount"
 
 @dataclass(frozen=True)
 class Net:
-    """`column` = Σ sign × part, in every row. Indexes of columns; `parts` in file order."""
+    """`column` = Σ sign × part, in every row; `out`: the column beside it for rows in which the net went out. Indexes of columns."""
 
     column: int
     parts: Mapping[int, int]
+    out: int | None = None
 
 
-def find_net(values: Mapping[int, Any], columns: Sequence[Column], wording: Wording) -> Net | None:
+def find_net(
+    values: Mapping[int, Any], columns: Sequence[Column], wording: Wording, exclusive: Collection[frozenset[int]] = ()
+) -> Net | None:
     """The net of the rows and its parts, or None when no column is made of at least two others.
 
-    values: column index -> whole numbers, one per row.
+    values: column index -> whole numbers, one per row. exclusive: pairs of columns of which no row fills both.
     """
     import numpy as np
 
@@ -47,6 +50,13 @@ def find_net(values: Mapping[int, Any], columns: Sequence[Column], wording: Word
     told = _apart(np, values, told, named)
     if len(told) < 3:
         return None
+    # A net in two columns, what came and what went (`net credit`, `net debit`).
+    for came, went in _two_ways(named, exclusive):
+        whole = abs(values[came]) - abs(values[went])
+        parts = [i for i in told if i not in (came, went) and not np.array_equal(values[i], whole)]
+        found = _signs(np, {**values, came: whole}, came, parts) or _neighbours(np, {**values, came: whole}, came, parts, named)
+        if found:
+            return Net(came, found, went)
     # Sums in between (what was added, what was kept back) would make the parts ambiguous: they stand back for the parts.
     between = {i for i in told if "total" in named[i]}
     ranked = sorted(told, key=lambda i: (-sum(v for k, v in _NET.items() if k in named[i]), -i))
@@ -57,6 +67,13 @@ def find_net(values: Mapping[int, Any], columns: Sequence[Column], wording: Word
             if found:
                 return Net(whole, found)
     return None
+
+
+def _two_ways(named: Mapping[int, set[str]], exclusive: Collection[frozenset[int]]) -> list[tuple[int, int]]:
+    """Pairs of a column named for what came in and one for what went out, those named net first."""
+    pairs = [(a, b) for pair in exclusive for a, b in (sorted(pair), sorted(pair, reverse=True))]
+    named_so = [(a, b) for a, b in pairs if {a, b} <= named.keys() and "income" in named[a] and "expense" in named[b]]
+    return sorted(named_so, key=lambda p: (not {"net", "settle"} & named[p[0]], p))
 
 
 def _apart(np: Any, values: Mapping[int, Any], told: Sequence[int], named: Mapping[int, set[str]]) -> list[int]:
@@ -109,6 +126,8 @@ def kind_of(column: Column, wording: Wording, sign: int) -> str:
     for kind, words in _KINDS:
         if words & concepts:
             return kind
+    if {"gross", "expense"} <= concepts:
+        return "refund"  # what went out before anything was kept back
     negative = column.share("negative") > 0.5 or sign < 0
     return "fee" if negative else "receipt"
 
