@@ -16,7 +16,8 @@ STAND_IN = ("sku", "buyer_phone", "province")
 #: Fields one column may feed together; they do not compete for it.
 TOGETHER = ({"status", "line_status", "raw_status"}, {"status_code", "raw_status"}, {"sku", "product_title"},
     {"sub_order_id", "line_no"}, {"payment_id", "platform_txn_id"}, {"address", "province", "city", "district"},
-    {"amount", "amount:credit", "amount:debit"}, {"list_price", "unit_price"}, {"payable_amount", "paid_amount"})  # fmt: skip
+    {"amount", "amount:credit", "amount:debit"}, {"list_price", "unit_price"}, {"kind", "description"},
+    {"payable_amount", "paid_amount"})  # fmt: skip
 #: Fields whose columns say much the same: the surest is taken, and the others hardly make it less sure.
 EITHER = frozenset(
     {"occurred_at", "warehouse_id", "buyer_account", "courier_code", "location", "description", "product_title", "status_code",

@@ -105,8 +105,20 @@ def _code(names: Names, column: Column, slot: Slot, field: Field) -> Reasoned:
     if field.name in _ONLY_BY_WORDS:
         return -7.0, "none of the words is known"
     if slot[1] == "kind" and column.constant and column.count >= _ROWS_TELLING:
-        return -2.5, "one word nobody knows in every row"
+        return -6.0, "one word nobody knows in every row"
     return (-0.6, "none of the words is known") if column.distinct > 3 else (-0.2, "none of the words is known")
+
+
+#: Fields whose words say what they are, whatever the column is called, and between how many different words.
+_BY_WORDS, _WORDS_FEW, _WORDS_MANY = frozenset({"kind", "status"}), 2, 20
+
+
+def words_say(names: Names, column: Column, slot: Slot) -> bool:
+    """Whether every word of a column is a known one of the field."""
+    if slot[1] not in _BY_WORDS or not _WORDS_FEW <= len(column.words) <= _WORDS_MANY or column.share("number") > 0:
+        return False
+    known = names.words_of(slot)
+    return len(known) > 0 and all(canonical_value(w) in known for w in column.words)
 
 
 #: Ids that people also write as names: the warehouse, the shop, the account, the pickup point, the code of an article.

@@ -24,6 +24,10 @@ _NUMBERED = {
 }  # fmt: skip
 
 
+#: Kinds of rows whose main amount is of that kind too.
+_NO_RECEIPT = frozenset({"refund", "payout", "subsidy"})
+
+
 @dataclass
 class Rules:
     """A source's rules and the questions they leave open. `columns`: handle -> column; `notes`: handle or field -> remark."""
@@ -60,8 +64,6 @@ class Movements:
             fields["amount"] = {"credit": credit[0], "debit": debit[0]}
         elif fields.get("amount"):
             fields["amount"] = self._signed(fields["amount"])
-        if "payment_id" not in fields and self.handles.get("platform_txn_id") and self._tells_rows_apart("platform_txn_id"):
-            fields["payment_id"] = self._one("platform_txn_id")[0]
         self._number("payments", fields)
         fees = [(h, self.rules.columns[h]) for h in self.handles.get("amount:fee", ()) if not self.rules.columns[h].blank]
         if fees and "payment_id" in fields:
@@ -98,12 +100,29 @@ class Movements:
         rest = {**row, "kind": {"value": "adjustment"}, "amount": net}
         if self.handles.get("kind"):
             rest["description"] = self._one("kind")[0]
-        split = {"net": net, "of": of} | ({"either_sign": [turned]} if turned else {})
-        self.rules.blocks["payments"] = [
-            {"where": {"some_nonzero": parts}, "parts": split, "fields": row},
-            {"where": {"not": {"some_nonzero": parts}}, "fields": rest},
-        ]
+        blocks = []
+        for where, receipt in self._by_kind():
+            # What a row of refunds or payouts moves is no receipt, whatever its column is called.
+            renamed: dict[str, list[str]] = {}
+            for kind, handles in of.items():
+                renamed.setdefault(receipt if kind == "receipt" else kind, []).extend(handles)
+            split = {"net": net, "of": renamed} | ({"either_sign": [turned]} if turned else {})
+            blocks.append({"where": {**where, "some_nonzero": parts}, "parts": split, "fields": row})
+        self.rules.blocks["payments"] = [*blocks, {"where": {"not": {"some_nonzero": parts}}, "fields": rest}]
         self.rules.remarks.append("whether an amount is receipt, refund, subsidy or fee is read off its name: check `parts`")
+
+    def _by_kind(self) -> list[tuple[dict[str, Any], str]]:
+        """(condition, kind of what comes in) for the rows a column's known words pick; one for all where none tells."""
+        for handle in self._one("kind"):
+            found, _ = words.meanings(self.names, ("payments", "kind"), self.rules.columns[handle].words)
+            of: dict[str, list[str]] = {}
+            for meaning in found:
+                of.setdefault(meaning.code, []).append(meaning.word)
+            other = {code: listed for code, listed in of.items() if code in _NO_RECEIPT}
+            if other:
+                named = sorted(w for listed in other.values() for w in listed)
+                return [({"not": {handle: named}}, "receipt"), *(({handle: listed}, code) for code, listed in other.items())]
+        return [({}, "receipt")]
 
     def _returns(self, block: dict[str, Any]) -> None:
         fields = block["fields"]
@@ -119,6 +138,8 @@ class Movements:
     def _number(self, entity: str, fields: dict[str, Any]) -> None:
         """Where the file numbers nothing, what the row is about makes its number; equal rows are counted."""
         number, names = _NUMBERED[entity]
+        if number == "payment_id" and self.handles.get("platform_txn_id") and self._tells_rows_apart("platform_txn_id"):
+            fields.setdefault(number, self._one("platform_txn_id")[0])
         made_of = [h for name in names for h in self._one(name)]
         if number in fields or len(made_of) < 2:
             return

@@ -7,13 +7,15 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from orders_pipeline.ingest.suggest.assign import dealt_shares
-from orders_pipeline.ingest.suggest.evidence import IMPOSSIBLE, shape
+from orders_pipeline.ingest.suggest.evidence import IMPOSSIBLE, shape, words_say
 from orders_pipeline.ingest.suggest.hints import BARE_NUMBER, beside_of, concepts_of, hint, row_number
 from orders_pipeline.ingest.suggest.names import Named, Names, Slot
 from orders_pipeline.ingest.suggest.profile import Profile
 
 #: Log-odds of a name: STEEPNESS × (likeness - EVEN). At EVEN it says neither yes nor no.
 STEEPNESS, EVEN = 11.0, 0.58
+#: Log-odds of a column all of whose words are known as those of a field, whatever its name.
+BY_WORDS = 1.2
 #: How much a file without a column for a required field is less to be expected than one without another.
 _REQUIRED = 0.25
 #: Weight of a word up to which two names that differ in it alone are one.
@@ -44,6 +46,10 @@ def evidence(names: Names, profile: Profile, slots: Mapping[str, list[Slot]]):
             if cells > IMPOSSIBLE and total > -4.0:
                 odds[column.index, name] = total
                 reasons[column.index, name] = [_named(named), why]
+        for name, places in slots.items():
+            if words_say(names, column, places[0]) and odds.get((column.index, name), -1.0) < BY_WORDS:
+                odds[column.index, name] = BY_WORDS
+                reasons[column.index, name] = ["every word of it is one for this"]
         number = row_number(column, said, slots)
         if number and odds.get((column.index, number), 0.0) < BARE_NUMBER:
             odds[column.index, number] = BARE_NUMBER

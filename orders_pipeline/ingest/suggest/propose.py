@@ -45,7 +45,7 @@ _FILLED, _SURE = 0.98, 0.9
 _ADDS_UP, _NAMED_LIKE_A_PART = 0.95, 0.7
 _SETTLED = 2.0
 #: Log-odds of a column for the price, of which nothing but a product speaks.
-_PRICED = 1.0
+_PRICED = 1.6
 #: Fields that stand in where the file has no column for a required one, and the words beside a status.
 _FOR_REQUIRED = ("paid_amount", "paid_at", "product_title", "platform_txn_id", "return_id", "raw_status")
 _PAYMENT_ROLES = ("amount:credit", "amount:debit", "amount:fee", "amount:direction")
@@ -249,6 +249,9 @@ def _choose(
         beside = name == "raw_status" and mine in ("status", "status_code") and confidence[index, mine] >= PROPOSED
         if name in SEVERAL and not beside and value > confidence.get((index, mine), 0.0):
             given[index] = name
+    for index in [i for i, n in given.items() if n == "description" and "kind" not in given.values()]:
+        if confidence.get((index, "kind"), 0.0) >= PROPOSED:
+            given[index] = "kind"  # a movement's kind describes it too
     _only_the_surest(profile, given, confidence)
     if not any(n == "amount:debit" and confidence[i, n] >= CANDIDATE for i, n in given.items()):
         # Income without a column for what goes out is simply the amount.

@@ -109,7 +109,7 @@ def _times(connection: duckdb.DuckDBPyConnection, profile: Profile, found: Relat
 def line_amounts(
     connection: duckdb.DuckDBPyConnection, profile: Profile, key: int, goods: str, asked: Collection[int]
 ) -> frozenset[int]:
-    """Columns of `asked` that hold the line's amount though each order's rows show the same: nearer to what its own goods come to.
+    """Columns of `asked` that hold the line's amount though an order's rows show the same: nearer to what its goods come to.
 
     goods: SQL of what the goods of a row cost. Told only by orders whose other rows cost something, by two rows at least.
     """
@@ -119,8 +119,8 @@ def line_amounts(
         rows, own = connection.execute(
             "SELECT count(*), count(*) FILTER (abs(a - own) < abs(a - whole)) FROM "
             "(SELECT a, own, sum(own) OVER (PARTITION BY k) AS whole, count(*) OVER (PARTITION BY k) AS n FROM "
-            f"(SELECT c{key} AS k, {goods} AS own, CAST({number}(c{index}) AS DOUBLE) AS a FROM {SAMPLE} WHERE c{key} IS NOT NULL)) "
-            "WHERE n > 1 AND own > 0 AND whole > 1.05 * own AND a IS NOT NULL"
+            f"(SELECT c{key} AS k, {goods} AS own, CAST({number}(c{index}) AS DOUBLE) AS a FROM {SAMPLE} "
+            f"WHERE c{key} IS NOT NULL)) WHERE n > 1 AND own > 0 AND whole > 1.05 * own AND a IS NOT NULL"
         ).fetchall()[0]
         if rows >= _LINES_MIN and own == rows:
             found.append(index)

@@ -29,7 +29,7 @@ _NET = {"net": 3, "settle": 2, "balance": -9, "total": 1, "payable": 1, "amount"
 
 @dataclass(frozen=True)
 class Net:
-    """`column` = Σ sign × part, in every row; `out`: the column beside it for rows in which the net went out. Indexes of columns."""
+    """`column` = Σ sign × part, in every row; `out`: the column beside it where the net went out. Indexes."""
 
     column: int
     parts: Mapping[int, int]
@@ -128,6 +128,9 @@ def kind_of(column: Column, wording: Wording, sign: int) -> str:
             return kind
     if {"gross", "expense"} <= concepts:
         return "refund"  # what went out before anything was kept back
+    told = [s for s in column.words or column.samples if s.strip("0.,- ")]
+    if "freight" in concepts and told and all(s.lstrip().startswith(("-", "(", "（")) for s in told):
+        return "fee"  # freight the seller is charged, in whichever rows it is
     negative = column.share("negative") > 0.5 or sign < 0
     return "fee" if negative else "receipt"
 

@@ -51,3 +51,14 @@ def test_a_balance_is_nobody_s_sum_and_chance_is_no_bookkeeping() -> None:
     assert find_net(_values(rows), _columns("amount", "fee", "balance"), wording()) is None
     odd = [(10000, -90, 9911), (4500, -41, 4460), (7200, -58, 7142)]
     assert find_net(_values(odd), _columns("amount", "fee", "net"), wording()) is None
+
+
+def test_a_net_may_stand_in_two_columns_for_what_came_and_what_went() -> None:
+    fees = [(-1300, -455), (-2170, 0), (910, 0), (-777, -455), (-3001, -455), (0, 0), (-88, 0), (-1919, -455), (-640, 0)]
+    gross = [10000, 16000, -7000, 5500, 23100, -41250, 900, 14760, 4999]
+    nets = [g + sum(f) for g, f in zip(gross, fees, strict=True)]
+    rows = [(max(n, 0), max(-n, 0), g, *f) for n, g, f in zip(nets, gross, fees, strict=True)]
+    names = ("NET_CREDIT", "NET_DEBIT", "GROSS", "FEE", "SHIPPING_FEE")
+    found = find_net(_values(rows), _columns(*names), wording(), {frozenset((0, 1)), frozenset((0, 2))})
+    assert found is not None
+    assert (found.column, found.out, dict(found.parts)) == (0, 1, {2: 1, 3: 1, 4: 1})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import json
 import random
@@ -200,6 +202,20 @@ def test_the_amounts_of_a_settlement_come_out_as_movements_that_make_its_net(pub
     assert all(count == numbers for _, count, _, numbers in rows), "no two movements share a number"
 
 
+def test_a_row_s_kind_names_its_main_amount_and_the_net_of_two_columns_comes_out(published: Path) -> None:
+    """Released money with a net credit and a net debit; the words of a column called DESCRIPTION say which rows are refunds."""
+    text = next(c.text for c in unseen.cases() if c.name == "mercado_pago_releases")
+    file = list(csv.DictReader(io.StringIO(text), delimiter=";"))
+    question = (
+        "SELECT kind, sum(amount) FROM payments.transactions WHERE account = 'mercado_pago_releases' GROUP BY kind ORDER BY kind"
+    )
+    booked = dict(_rows(published, "order_book", "UTC", question))
+    for kind, word in (("receipt", "payment"), ("refund", "refund"), ("payout", "payout")):
+        assert booked[kind] == sum(Decimal(row["GROSS_AMOUNT"]) for row in file if row["DESCRIPTION"] == word), kind
+    nets = sum(Decimal(row["NET_CREDIT_AMOUNT"]) - Decimal(row["NET_DEBIT_AMOUNT"]) for row in file)
+    assert sum(booked.values()) == nets
+
+
 def test_what_a_person_must_answer_is_refused_until_answered(tmp_path: Path, names: Names) -> None:
     path = tmp_path / "orders.csv"
     path.write_text(
@@ -311,6 +327,45 @@ def test_words_are_known_in_their_forms_their_scripts_and_written_together(names
     assert said["Login kupującego"] == [["account"], ["buyer"]]
     assert said["trackingno"] == [["waybill"], ["number"]]
     assert said["reference1"][0] == ["reference"]
+
+
+def test_languages_are_cut_into_words_and_their_statuses_known(names: Names) -> None:
+    def said(header: str) -> list[str]:
+        return [min(t.concepts) for t in names.wording.tokens(header) if t.concepts]
+
+    assert said("หมายเลขคำสั่งซื้อ") == ["number", "order"], "Thai writes no blanks"
+    assert said("Kargo Takip No") == ["waybill", "number"]
+    assert said("Số lượng") == ["quantity"]
+    words = ("결제완료", "배송중", "구매확정", "취소", "Доставляется", "Отменён", "đang giao hàng", "Annullato")
+    found, unknown = meanings(names, ("orders", "status"), words)
+    assert not unknown
+    assert [m.code for m in found] == ["paid", "shipped", "completed", "cancelled", "shipped", "cancelled", "shipped", "cancelled"]
+
+
+def test_an_amount_of_the_line_is_summed_though_both_lines_of_an_order_cost_the_same(tmp_path: Path, names: Names) -> None:
+    def payable(per_order: bool) -> object:
+        lines = [(f"A-10000{n // 2}", 10 + n // 2) for n in range(10)]
+        rows = "".join(
+            f"{o},Shipped,2026-05-01 10:0{n}:00,SKU-{n},2,{p}.00,{(4 if per_order else 2) * p}.00\n" for n, (o, p) in enumerate(lines)
+        )
+        path = tmp_path / "orders.csv"
+        path.write_text("Order number,Order status,Order date,SKU,Quantity,Unit price,Order total\n" + rows, encoding="utf-8")
+        return suggest(path, names).rules.blocks["orders"][0]["fields"]["payable_amount"]
+
+    assert payable(per_order=False) == {"from": "payable_amount", "aggregate": "sum"}
+    assert payable(per_order=True) == "payable_amount"
+
+
+def test_a_price_is_known_by_what_it_makes_with_the_quantity(tmp_path: Path, names: Names) -> None:
+    rows = "".join(
+        f"A-10000{n},Shipped,2026-05-01 10:0{n}:00,SKU-{n},{q},{n + 3.5:.2f},{q * (n + 3.5):.2f}\n"
+        for n in range(9)
+        for q in (1 + n % 3,)
+    )
+    path = tmp_path / "orders.csv"
+    path.write_text("Order number,Order status,Order date,SKU,Quantity,Zork,Order total\n" + rows, encoding="utf-8")
+    fields = {c.column.name: c.field for c in suggest(path, names).reading.choices}
+    assert fields["Zork"] == "unit_price"
 
 
 def test_an_invoice_is_the_order_only_where_nothing_speaks_of_orders(tmp_path: Path, names: Names) -> None:
