@@ -243,8 +243,8 @@ class FieldRules(Conditions):
         """
         if "extract" in rule or name in _IN_BOOK_CURRENCY:
             return ()
-        parts = rule.get("parts") or {"of": (), "net": None}
-        handles = dict.fromkeys((*operands(rule), *parts["of"], *operands(parts["net"] or {})))
+        net = (rule.get("parts") or {}).get("net") or {}  # the other parts are asked each in its own field
+        handles = dict.fromkeys((*operands(rule), *operands(net)))
         texts = [self.number(h)[1] for h in handles if h in self.binding]
         asked, reason = "has_sign({0})", f"unreadable_{kind}"
         if kind in ("money", "price"):
