@@ -119,6 +119,9 @@ def serve(home: Home, host: str, port: int, *, worker: bool = True) -> int:
         shown = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host  # noqa: S104 - only to be printed
         print(f"Dagster on http://{shown}:{port} for {home.root}", flush=True)
         print(f"Drop files into {home.landing}. Ctrl-C ends it.", flush=True)
+        if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+            # So begins a script's `dev &`, and what it starts would ignore the signal that is to end it.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         with _Kept([sys.executable, "-m", WORKER], environment, home.root, wanted=worker) as kept:
             dagster = subprocess.Popen(command, env=environment, cwd=home.root, start_new_session=True)  # noqa: S603
             return _wait(dagster, kept.look)

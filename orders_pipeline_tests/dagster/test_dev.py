@@ -148,7 +148,14 @@ def test_dev_takes_a_dropped_file_and_ends_with_ctrl_c(small_home: Home, tmp_pat
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "orders_pipeline.cli", "dev", "--home", str(small_home.root), "--port", str(port)]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as a shell's `&` in a script does
+    )
     try:
         _until(lambda: _statuses(port) == ["SUCCESS"], 150)
         assert small_home.published_database.exists()
