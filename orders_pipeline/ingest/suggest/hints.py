@@ -13,7 +13,7 @@ _HAS_GAPS, _NO_NUMBER, _MOSTLY = -0.7, -8.0, 0.9
 #: The row's own number, which the rules make up where the file has none.
 NUMBERS = frozenset({"payment_id", "movement_id", "return_id", "outbound_id"})
 _BORNE, _NET, _NOT_THE_ORDER, _OWN_CODE, _PIECES, _THE_MERCHANTS, _NOT_OF_GOODS, _A_PLACE = 1.8, 1.8, 2.0, 0.6, 3.0, 1.5, 1.0, 1.5
-_OF_ITS_NAME, _NOT_BEFORE = 0.8, 4.0
+_OF_ITS_NAME, _NOT_BEFORE = 1.2, 4.0
 #: Log-odds of a column called just `id` for the row's own number.
 BARE_NUMBER = 1.5
 _MONEY = frozenset({"amount", "price", "fee", "pay", "payable", "total", "discount", "refund"})

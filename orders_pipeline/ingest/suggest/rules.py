@@ -153,6 +153,8 @@ class _Maker(Movements):
             return None
         if meaning.vocabulary or name == "channel":
             return self._coded(entity, name, handles[0])
+        if name == "currency" and set(written := self.rules.columns[handles[0]].words) & words.CURRENCY_WORDS.keys():
+            return {"from": handles[0], "map": {w: words.CURRENCY_WORDS.get(w, w) for w in written}}
         if name == "raw_status" and self.handles.get("status") and handles != self._one("status"):
             return {"concat": [*self._one("status"), *handles], "separator": " / "}
         if name == "address" and len(handles) > 1:

@@ -43,7 +43,7 @@ _ABBREVIATED, _SHORT = 0.4, 2
 _INFLECTED, _STEM_MIN, _ENDING_MAX = 1.5, 5, 3
 #: A word within a word: what it costs, how long it is at least, and the short ones that may end it.
 _GLUED, _PIECE_MIN = 1.1, 4
-_GLUED_SHORT = frozenset({"id", "no", "nr", "qty", "sku"})
+_GLUED_SHORT = frozenset({"id", "no", "nr", "qty", "sku", "ort", "plz", "typ"})
 
 
 class Token(NamedTuple):
@@ -126,7 +126,7 @@ class Wording:
         while end < len(text) and text[end].isalnum() and not _CJK.match(text[end]):
             end += 1
         word = text[i:end]
-        known = _singular(word) in self._words
+        known = word in self._words or _singular(word) in self._words
         cost = 1.0 if known else 0.1 if word in _PARTICLES else _DIGITS if word.isdigit() else _UNKNOWN_WORD
         yield (best[end][0] + cost, end, word, known)
         if known:
@@ -158,10 +158,14 @@ class Wording:
             return (
                 rest in _GLUED_SHORT
                 or rest.isdigit()
-                or (len(rest) >= _PIECE_MIN and (_singular(rest) in self._words or bool(self._cuts(rest))))
+                or (len(rest) >= _PIECE_MIN and (rest in self._words or _singular(rest) in self._words or bool(self._cuts(rest))))
             )
 
-        return tuple(k for k in range(_PIECE_MIN, len(word)) if word[:k] in self._words and rest_known(word[k:]))
+        def known(piece: str) -> bool:
+            # Words of German are joined by an s: `Zahlungsdatum`.
+            return piece in self._words or (piece.endswith("s") and len(piece) > _PIECE_MIN and piece[:-1] in self._words)
+
+        return tuple(k for k in range(_PIECE_MIN, len(word)) if known(word[:k]) and rest_known(word[k:]))
 
     def touches(self, tokens: Sequence[Token], near: bool = True) -> frozenset[str]:
         """The concepts words stand for, with those `near` them; `?` for all words nobody knows: they are compared as text."""
@@ -231,7 +235,7 @@ def plain(name: str) -> str:
     text = _UNITS.sub(" ", text)
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
     text = re.sub(r"[_\-./\\:：,，;；()\[\]{}【】<>|*+?&'\"]+", " ", text)
-    return re.sub(r"\s+", " ", text).strip().translate(_SIMPLIFIED).replace("帐", "账").casefold()
+    return re.sub(r"\s+", " ", text).strip().translate(_SIMPLIFIED).replace("帐", "账").casefold().replace("i̇", "i")
 
 
 def _at_boundary(text: str, start: int, end: int) -> bool:

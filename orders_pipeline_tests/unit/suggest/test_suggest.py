@@ -114,6 +114,7 @@ ANSWERS = {
     "lazada_transactions": {"currency": "MYR"},
     "magento_orders": {"currency": "USD"},
     "square_transactions": {"currency": "USD"},
+    "trendyol_orders": {"currency": "TRY"},
 }
 #: A list of orders to send says nothing of their status, and nothing in it could.
 UNANSWERED = {"coupang_orders"}
@@ -327,6 +328,8 @@ def test_words_are_known_in_their_forms_their_scripts_and_written_together(names
     assert said["Login kupującego"] == [["account"], ["buyer"]]
     assert said["trackingno"] == [["waybill"], ["number"]]
     assert said["reference1"][0] == ["reference"]
+    joined = [sorted(t.concepts) for h in ("Zahlungsdatum", "Kundenhinweis") for t in names.wording.tokens(h)]
+    assert joined == [["pay"], ["time"], ["buyer"], ["note"]], "German joins words, some of them by an s"
 
 
 def test_languages_are_cut_into_words_and_their_statuses_known(names: Names) -> None:
