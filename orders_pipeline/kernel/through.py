@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _RESULT, _GIVEN = "through_result", "through_given"
-#: Of so many rows a function that treats each value of a column by itself gets all at once: some 300 bytes each, as Arrow.
-BLOCK_ROWS = 2_000_000
+#: Of so many rows a function that treats each value of a column by itself gets all at once: a kilobyte each, Arrow and Python.
+BLOCK_ROWS = 500_000
 
 
 def select_of(connection: duckdb.DuckDBPyConnection, model: Model, statement: str) -> str:
