@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import data
-from benchmarks.freshness import renumbered
+from benchmarks.freshness import new_orders, renumbered
 from benchmarks.process import measure
 from orders_pipeline.kernel.home import Home
 
@@ -95,7 +95,7 @@ def _drop(home: Home, folder: Path, drops: int) -> int:
     """Take files of new orders one after the other, in this process; what each took is written into the home."""
     from orders_pipeline import pipeline
 
-    lines = next(data.thousand_orders(folder, lambda text: None).one_file.rglob("*.csv")).read_text("utf-8").splitlines(keepends=True)
+    lines = new_orders(folder, lambda text: None)
     used = []
     for number in range(drops):
         path = home.landing / "douyin" / f"{int(time.time())}_douyin.csv"
