@@ -17,7 +17,7 @@ _MEANINGS = {
     "C$ CA$ 加元": "CAD",
     "A$ AU$ 澳元": "AUD",
     "NZ$": "NZD",
-    "S$ SG$ 新元": "SGD",
+    "S$ SG$ 新元 新加坡元": "SGD",
     "HK$ 港元 港币": "HKD",
     "NT$ 新台币 台币": "TWD",
     "MX$": "MXN",
@@ -53,6 +53,13 @@ def _signs() -> dict[str, str]:
 
 
 SIGNS = _signs()
+#: What a column of currencies writes in words instead of the code, where that means one currency only.
+NAMES = {
+    name: currency
+    for names, currency in _MEANINGS.items()
+    for name in names.split()
+    if currency.isalpha() and (name == "RMB" or (len(name) > 1 and name.isalpha() and not name.isascii()))
+}
 MACROS = {
     "sign_of": f"(x) AS upper(translate(x, '{_FIGURES}', ''))",
     "has_sign": f"(x) AS contains(getvariable('{VARIABLE}'), '|' || sign_of(x) || ' ')",

@@ -88,13 +88,11 @@ def suggest(path: Path, names: Names | None = None, channel: str | None = None) 
 
 def _of_the_line(connection: duckdb.DuckDBPyConnection, profile: Profile, best: Reading, key: int) -> frozenset[int]:
     """Amounts that are the row's and not the order's, though all rows of each order at hand show the same."""
-    number = "number_comma" if profile.decimal == "comma" else "number"
     prices, pieces = best.columns_of("unit_price"), best.columns_of("quantity")
     if not (prices and pieces):
         return frozenset()
-    goods = f"CAST({number}({prices[0].handle}) AS DOUBLE) * CAST({number}({pieces[0].handle}) AS DOUBLE)"
     asked = [c.index for name in ("payable_amount", "paid_amount", "list_amount") for c in best.columns_of(name)]
-    return line_amounts(connection, profile, key, goods, asked)
+    return line_amounts(connection, profile, key, (prices[0].handle, pieces[0].handle), asked)
 
 
 def _size(table: Table) -> int:

@@ -10,11 +10,10 @@ from pathlib import Path
 import duckdb
 
 from orders_pipeline.dictionary.model import GLOBAL_NULLS
-from orders_pipeline.ingest import cells
+from orders_pipeline.ingest import cells, signs
 from orders_pipeline.ingest.cells import is_one_of
 from orders_pipeline.ingest.load import DEFAULT_TOTAL_WORDS
 from orders_pipeline.ingest.read import Table, discard, load_rows, normalise, read_csv_sql
-from orders_pipeline.ingest.suggest.words import CURRENCY_WORDS
 from orders_pipeline.kernel.faults import BadInput
 from orders_pipeline.kernel.sqltext import literal
 from orders_pipeline.kernel.warehouse import records
@@ -54,7 +53,7 @@ _SHAPES = {
     "url": r"regexp_matches(x, '^https?://')",
     "percent": r"regexp_full_match(x, '-?[\d.]+\s*%')",
     "cjk": r"regexp_matches(x, '[\x{4e00}-\x{9fff}]')",
-    "currency": f"regexp_full_match(x, '[A-Za-z]{{3}}|{'|'.join(CURRENCY_WORDS)}')",
+    "currency": f"regexp_full_match(x, '[A-Za-z]{{3}}|{'|'.join(signs.NAMES)}')",
     "spaced": "contains(x, ' ')",
     "letters": r"NOT regexp_matches(x, '\d')",
 }

@@ -70,11 +70,16 @@ def find_relations(connection: duckdb.DuckDBPyConnection, profile: Profile, word
     return found
 
 
+def _number_of(profile: Profile) -> str:
+    """The function that reads a number as this file writes it."""
+    return "number_comma" if profile.decimal == "comma" else "number"
+
+
 def _numbers(connection: duckdb.DuckDBPyConnection, profile: Profile, indexes: set[int]) -> dict[int, Any]:
     """Column index -> its numbers in the first rows, exact, in ten-thousandths; blank is zero."""
     if not indexes:
         return {}
-    number = "number_comma" if profile.decimal == "comma" else "number"
+    number = _number_of(profile)
     listed = ", ".join(f"coalesce(CAST({number}(c{i}) * {UNIT} AS BIGINT), 0) AS c{i}" for i in sorted(indexes))
     found = connection.execute(f"SELECT {listed} FROM {SAMPLE} ORDER BY r LIMIT {RELATED_ROWS}").fetchnumpy()
     return {i: found[f"c{i}"] for i in indexes}
@@ -107,19 +112,20 @@ def _times(connection: duckdb.DuckDBPyConnection, profile: Profile, found: Relat
 
 
 def line_amounts(
-    connection: duckdb.DuckDBPyConnection, profile: Profile, key: int, goods: str, asked: Collection[int]
+    connection: duckdb.DuckDBPyConnection, profile: Profile, key: int, goods: tuple[str, str], asked: Collection[int]
 ) -> frozenset[int]:
     """Columns of `asked` that hold the line's amount though an order's rows show the same: nearer to what its goods come to.
 
-    goods: SQL of what the goods of a row cost. Told only by orders whose other rows cost something, by two rows at least.
+    goods: handles of price and pieces. Told only by orders whose other rows cost something, by two rows at least.
     """
-    number = "number_comma" if profile.decimal == "comma" else "number"
+    number = _number_of(profile)
+    cost = " * ".join(f"CAST({number}({handle}) AS DOUBLE)" for handle in goods)
     found = []
     for index in asked:
         rows, own = connection.execute(
             "SELECT count(*), count(*) FILTER (abs(a - own) < abs(a - whole)) FROM "
             "(SELECT a, own, sum(own) OVER (PARTITION BY k) AS whole, count(*) OVER (PARTITION BY k) AS n FROM "
-            f"(SELECT c{key} AS k, {goods} AS own, CAST({number}(c{index}) AS DOUBLE) AS a FROM {SAMPLE} "
+            f"(SELECT c{key} AS k, {cost} AS own, CAST({number}(c{index}) AS DOUBLE) AS a FROM {SAMPLE} "
             f"WHERE c{key} IS NOT NULL)) WHERE n > 1 AND own > 0 AND whole > 1.05 * own AND a IS NOT NULL"
         ).fetchall()[0]
         if rows >= _LINES_MIN and own == rows:

@@ -8,6 +8,7 @@ from typing import Any
 
 from orders_pipeline.dictionary.model import canonical_value
 from orders_pipeline.dictionary.rules import operands, spelled_out
+from orders_pipeline.ingest import signs
 from orders_pipeline.ingest.suggest import words
 from orders_pipeline.ingest.suggest.hints import concepts_of
 from orders_pipeline.ingest.suggest.kinds import Reading
@@ -153,8 +154,8 @@ class _Maker(Movements):
             return None
         if meaning.vocabulary or name == "channel":
             return self._coded(entity, name, handles[0])
-        if name == "currency" and set(written := self.rules.columns[handles[0]].words) & words.CURRENCY_WORDS.keys():
-            return {"from": handles[0], "map": {w: words.CURRENCY_WORDS.get(w, w) for w in written}}
+        if name == "currency" and set(written := self.rules.columns[handles[0]].words) & signs.NAMES.keys():
+            return {"from": handles[0], "map": {w: signs.NAMES.get(w, w) for w in written}}
         if name == "raw_status" and self.handles.get("status") and handles != self._one("status"):
             return {"concat": [*self._one("status"), *handles], "separator": " / "}
         if name == "address" and len(handles) > 1:

@@ -14,14 +14,6 @@ ALIKE = 0.8
 _NEGATIONS = ("未", "不", "非", "无", "待", "部分", "un", "not ", "non", "pending", "partial", "awaiting", "in")
 
 
-#: What a column of currencies writes instead of the ISO code.
-CURRENCY_WORDS = {
-    "人民币": "CNY", "RMB": "CNY", "美元": "USD", "港币": "HKD", "港元": "HKD", "欧元": "EUR", "英镑": "GBP", "日元": "JPY",
-    "韩元": "KRW",
-    "新台币": "TWD", "澳元": "AUD", "加元": "CAD", "新加坡元": "SGD", "泰铢": "THB", "卢布": "RUB",
-}  # fmt: skip
-
-
 @dataclass(frozen=True)
 class Meaning:
     """A word, its code, and the known word it is like (the same word where it is known itself)."""
