@@ -20,14 +20,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import duckdb
-
 from benchmarks import data
 from benchmarks.standalone import standalone
 from orders_pipeline import cluster, pipeline
 from orders_pipeline.kernel.clock import parse_as_of
 from orders_pipeline.kernel.home import Home
-from orders_pipeline.kernel.macros import macro_statements
+from orders_pipeline.kernel.warehouse import connect
 
 SHOWN = 3
 
@@ -73,10 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def compare(left: Home, right: Home) -> tuple[dict[str, int], dict[str, str]]:
     """How many rows each table has, and how those that differ do."""
     rows, other = {}, {}
-    with duckdb.connect(config={"memory_limit": "2500MB"}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        for macro in macro_statements():  # A table that is a view uses them.
-            connection.execute(macro.replace("MACRO", "TEMP MACRO", 1))
+    with connect(":memory:", left.work) as connection:  # with the helper functions: a table that is a view uses them
         connection.execute(f"ATTACH '{left.warehouse}' AS a (READ_ONLY); ATTACH '{right.warehouse}' AS b (READ_ONLY)")
         for model in pipeline.models():
             types = [connection.execute(f"DESCRIBE {side}.{model.name}").fetchall() for side in "ab"]

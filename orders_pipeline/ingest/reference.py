@@ -26,7 +26,6 @@ _RESTATEMENTS = (("restates", False), ("restates_whole", True))
 def create_reference_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, settings: Settings) -> None:
     """All of them, in the transaction of the caller."""
     connection.execute("CREATE SCHEMA IF NOT EXISTS ref")
-    connection.execute(STATE)
     create_channel_tables(connection, dictionary, settings)
     create_return_tables(connection, dictionary)
     create_revenue_tables(connection, dictionary, settings)
@@ -146,6 +145,7 @@ def create_revenue_tables(connection: duckdb.DuckDBPyConnection, dictionary: Dic
         _put(connection, "vat_ratios", revenue.VAT_DDL, revenue.vat_rows(channels, settings.revenue)),
     ]
     if any(filled):
+        connection.execute(STATE)
         connection.execute("DELETE FROM kernel.consumers WHERE starts_with(consumer, 'finance.')")
 
 

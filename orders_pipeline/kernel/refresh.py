@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple
 
 import duckdb
 
@@ -74,6 +75,16 @@ class Refreshed:
     keys: int = 0
 
 
+class _Touched(NamedTuple):
+    """What a temporary table of touched keys holds: how many, after which batch, the first one any of them was met in (None where
+    all are new), and whether the new ones are written down by now."""
+
+    batch: int
+    keys: int
+    since: int | None
+    is_written: bool = False
+
+
 class Refresher:
     """Refreshes models in one warehouse at one `as_of`."""
 
@@ -96,10 +107,7 @@ class Refresher:
         self._passed: list[Model] = []
         self._columns: dict[str, dict[str, str]] = {}
         self._references: dict[str, str] = {}
-        self._gathered: dict[str, tuple[int, int]] = {}
-        #: By kind, the first batch any of its touched keys was met in; None where all are new.
-        self._since: dict[str, int | None] = {}
-        self._written: set[tuple[str, int, int]] = set()
+        self._gathered: dict[str, _Touched] = {}
         self.known = Known(connection)
         for kind in {m.refresh for m in self.models} - {WHOLE}:
             self.known.table(kind)
@@ -377,7 +385,7 @@ class Refresher:
     def met(self, model: Model, batch: int) -> str | None:
         """A SELECT of those touched keys of a model's kind, as last asked for, that its table may have had rows of at a batch;
         None where all are new."""
-        touched, since = self.touched_table(model.refresh), self._since[model.refresh]
+        touched, since = self.touched_table(model.refresh), self._gathered[model.refresh].since
         if not self.known.relies_on(model):
             return f"SELECT key FROM {touched}"
         if since is None or since > batch:
@@ -386,17 +394,17 @@ class Refresher:
 
     def _write_down(self, kind: str) -> None:
         """Write down the touched keys of a kind that are new, before any table gets a row of them."""
-        mark = kind, *self._gathered[kind]
-        if mark not in self._written:
-            with transaction(self.connection):
-                self.known.add(kind, f"(SELECT key FROM {self.touched_table(kind)} WHERE since IS NULL)", self._run_batch)
-            self._written.add(mark)
+        if self._gathered[kind].is_written:
+            return
+        with transaction(self.connection):
+            self.known.add(kind, f"(SELECT key FROM {self.touched_table(kind)} WHERE since IS NULL)", self._run_batch)
+        self._gathered[kind] = self._gathered[kind]._replace(is_written=True)
 
     def kept_rows(self, sql: str, within: Model) -> dict[str, str]:
         """By table that a SELECT reads, where else its rows of a model's touched keys, as last asked for, lie among others."""
         names = {n for n in narrowed_tables(sql, within, self.columns) if n in self._by_name} - self.views
         kind = within.refresh
-        self.nearby.gather(within.key, self.touched_table(kind), (kind, *self._gathered[kind]))
+        self.nearby.gather(within.key, self.touched_table(kind), (kind, *self._gathered[kind][:2]))
         return self.nearby.of(sorted(names), within.key)
 
     @cached_property
@@ -454,15 +462,15 @@ class Refresher:
         """The touched keys of a kind after a batch, in a temporary table, with the batch they were met in (`since`; null: not
         yet); where their number is known and that of the last time, they are the same."""
         name = self.touched_table(kind)
-        if keys is None or self._gathered.get(kind) != (batch, keys):
+        last = self._gathered.get(kind)
+        if keys is None or last is None or last[:2] != (batch, keys):
             found = self._one(
                 f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT t.key, k.batch AS since FROM "
                 "(SELECT DISTINCT key FROM kernel.touched WHERE kind = ? AND batch > ?) AS t "
                 f"LEFT JOIN {self.known.table(kind)} AS k ON t.key = k.key",
                 [kind, batch],
             )
-            self._gathered[kind] = batch, found
-            self._since[kind] = self._one(f"SELECT min(since) FROM {name}")
+            self._gathered[kind] = _Touched(batch, found, self._one(f"SELECT min(since) FROM {name}"))
         return name
 
     def _advance(self, model: Model, rebuilt: bool = False) -> None:
