@@ -187,6 +187,7 @@ def write_file(truth: Truth, path: Path, seed: int = 5) -> None:
                 ]
                 if settled:
                     _write_parts(settled, cells, order, line)
+                _write_shares(truth, cells, order)
                 _write_one_way(truth, cells, order, line)
                 out.writerow(cells)
                 number += 1
@@ -219,6 +220,22 @@ def _write_parts(settled: tuple[int, dict[int, str]], cells: list[str], order: O
         total += cents
         cells[index] = f"{cents / 100:.2f}"
     cells[net] = f"{total / 100:.2f}"
+
+
+def _write_shares(truth: Truth, cells: list[str], order: Order) -> None:
+    """Of a discount that is the sum of several columns each holds a share, so that the row's amounts add up."""
+    bound = bind(truth.source, [canonical_header(h) for h in truth.header])
+    for block in truth.source.blocks:
+        for field in ("merchant_discount_amount", "platform_discount_amount"):
+            rule = block.fields.get(field) or {}
+            columns = [bound[h] for h in rule.get("sum", ()) if h in bound]
+            if len(columns) < 2 or "less" in rule or block.entity == "order_lines":
+                continue
+            left = round(float(cells[columns[0]]) * 100)
+            for index in columns[1:]:
+                share = order.rng.randrange(left + 1)
+                cells[index], left = f"{share / 100:.2f}", left - share
+            cells[columns[0]] = f"{left / 100:.2f}"
 
 
 def _write_one_way(truth: Truth, cells: list[str], order: Order, line: Mapping) -> None:
@@ -312,6 +329,8 @@ _PLACES_EN = (
 _TITLES = ("纯棉短袖T恤男夏季新款宽松", "不锈钢保温杯大容量500ml", "儿童书包小学生减负护脊", "厨房置物架落地多层收纳")
 _TITLES_EN = ("Organic Cotton T-Shirt, black", "Insulated Steel Bottle 500 ml", "Kids Backpack - Blue", "Oak Kitchen Shelf")
 _COURIERS = ("顺丰速运", "中通快递", "圆通速递", "韵达快递")
+#: What a column holds that also goes into a sum: the sum is another column's.
+_RATHER = frozenset({"unit_price", "quantity", "merchant_discount_amount", "platform_discount_amount", "freight_amount"})
 _FORMAT = "%Y-%m-%d %H:%M:%S"
 
 
@@ -319,7 +338,7 @@ def _cell(truth: Truth, index: int, header: str, order: Order, line: Mapping, wo
     fields = truth.feeds.get(index, frozenset())
     if words:
         return order.rng.choice(words)
-    for field in sorted(fields & _MADE.keys(), key=lambda f: (f not in ("unit_price", "quantity"), f)):
+    for field in sorted(fields & _MADE.keys(), key=lambda f: (f not in _RATHER, f)):
         made = _MADE[field](order, line)
         if made is not None:
             return _styled(truth, header, made)

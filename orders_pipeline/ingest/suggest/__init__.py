@@ -1,7 +1,8 @@
 """`channel suggest`: a source description for a file nobody has described, with the evidence for every line of it.
 
-`profile` measures the cells, `names` knows the words (`tokens` cuts them), `relations` finds sums and orders of time,
-`propose` weighs all of it for each of the `kinds` of file, `rules` and `words` make the source's rules of it, `write` the YAML.
+`profile` measures the cells, `names` knows the words (`tokens` cuts them), `relations` finds sums and orders of time, `due`
+what was taken off, `propose` weighs all of it for each of the `kinds` of file, `rules` and `words` make the source's rules of it,
+`write` the YAML.
 """
 
 from __future__ import annotations

@@ -23,9 +23,11 @@ def numeric_share(column: Column, profile: Profile) -> float:
 
 def shape(names: Names, profile: Profile, column: Column, slot: Slot) -> Reasoned:
     """Log-odds of the cells, and what they look like."""
+    field = names.dictionary.field(slot[0], slot[1].partition(":")[0])
     if column.blank:
         return -0.8, "no filled cell to look at"
-    field = names.dictionary.field(slot[0], slot[1].partition(":")[0])
+    if column.counter and slot[1] != "line_no":
+        return IMPOSSIBLE, "it only numbers the rows"
     if slot[1] == "amount:direction":
         few = 1 < column.distinct <= 6 and column.share("number") < 0.2
         return (0.8, f"{column.distinct} words") if few else (IMPOSSIBLE, "not a pair of words")
@@ -247,6 +249,8 @@ def related(column: Column, slot: Slot, relations: Relations, roles: Mapping[int
             yield -2.0, "it is price × quantity, not the price"
         elif role == "unit_price" and field in ("list_amount", "payable_amount", "paid_amount") and "quantity" in rest:
             yield -2.0, "times the quantity it gives another amount"
+    if field == "unit_price" and any(amount == here and roles.get(q) == "quantity" for amount, q in relations.multiples):
+        yield -6.0, "it is a multiple of the quantity in every row: the line's amount, not the price of a piece"
     parts_of = {
         "payable_amount": ("list_amount", "freight_amount"),
         "list_amount": ("payable_amount", "merchant_discount_amount", "platform_discount_amount"),

@@ -30,6 +30,7 @@ class Beside:
     said_as: Mapping[int, str]
     gross: bool
     plain_order: bool
+    stand_ins: frozenset[str]
     own_words: tuple[str, ...]
 
 
@@ -40,7 +41,8 @@ def beside_of(names: Names, profile: Profile, shipments: bool) -> Beside:
     said = {c.index: concepts_of(names, c) for c in profile.columns}
     plain = {i for i, words in said.items() if "order" in words and words <= _PLAIN_ORDER}
     foreign = any(words & {"online", "original"} and words & {"order", "number"} for i, words in said.items() if i not in plain)
-    stand_ins = set() if any("order" in words for words in said.values()) else set(wording.spec["order_stand_ins"])
+    all_stand_ins = frozenset(wording.spec["order_stand_ins"])
+    stand_ins = set() if any("order" in words for words in said.values()) else all_stand_ins
     said_as = {}
     for column in profile.columns:
         said_as[column.index] = column.name
@@ -49,7 +51,7 @@ def beside_of(names: Names, profile: Profile, shipments: bool) -> Beside:
         elif shipments and foreign and column.index in plain:
             said_as[column.index] = "internal order number"
     own = tuple(w for w in wording.spec["words"]["merchant"] if len(w) > 1)
-    return Beside(said_as, any("gross" in words for words in said.values()), bool(plain), own)
+    return Beside(said_as, any("gross" in words for words in said.values()), bool(plain), all_stand_ins, own)
 
 
 def hint(names: Names, column: Column, slot: Slot, beside: Beside, slots: Mapping[str, list[Slot]]) -> float:
@@ -93,6 +95,8 @@ def _words(column: Column, said: set[str], name: str, beside: Beside) -> float:
         return -_NOT_THE_ORDER  # an order has several movements
     if name == "shop_id" and "physical store" in said:
         return -_A_PLACE  # where goods are handed over, not who sells them
+    if name == "channel_order_id" and beside.stand_ins & said and "order" not in said and beside.plain_order:
+        return -_NOT_BEFORE  # the invoice is no order where the order has a number
     if name == "channel_order_id" and "merchant" in said and beside.plain_order:
         return -_THE_MERCHANTS  # beside the platform's number of the order
     return 0.0

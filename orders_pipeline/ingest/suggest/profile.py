@@ -58,10 +58,19 @@ _SHAPES = {
     "letters": r"NOT regexp_matches(x, '\d')",
 }
 
+#: Whether cells count the rows: from how many on, and from where.
+_COUNTER = (
+    "count(*) >= 8 AND count(DISTINCT x) = count(*) AND count(TRY_CAST(x AS BIGINT)) = count(*) "
+    "AND min(TRY_CAST(x AS BIGINT)) IN (0, 1) AND max(TRY_CAST(x AS BIGINT)) - min(TRY_CAST(x AS BIGINT)) = count(*) - 1"
+)
+
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the file: its place and name, and shares (0 … 1) of its filled cells that have each shape."""
+    """One column of the file: its place and name, and shares (0 … 1) of its filled cells that have each shape.
+
+    `counter`: its cells are 1, 2, 3 … or 0, 1, 2 … down the file.
+    """
 
     index: int
     name: str
@@ -72,6 +81,7 @@ class Column:
     length: float
     words: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
+    counter: bool = False
 
     @property
     def handle(self) -> str:
@@ -162,7 +172,8 @@ def _measure(connection: duckdb.DuckDBPyConnection, names: Sequence[str], rows: 
     shares = ", ".join(f"avg(CAST(({sql}) AS INTEGER)) AS {shape}" for shape, sql in _SHAPES.items())
     measured = records(
         connection,
-        f"SELECT c, count(*) AS n, count(DISTINCT x) AS d, avg(length(x)) AS l, {shares} FROM {SAMPLE}_cells GROUP BY c",
+        f"SELECT c, count(*) AS n, count(DISTINCT x) AS d, avg(length(x)) AS l, {_COUNTER} AS counter, {shares} "
+        f"FROM {SAMPLE}_cells GROUP BY c",
     )
     facts = {row["c"]: row for row in measured}
     listed: dict[str, list[str]] = {}
@@ -179,7 +190,7 @@ def _measure(connection: duckdb.DuckDBPyConnection, names: Sequence[str], rows: 
         columns.append(
             Column(
                 index, name, count / rows if rows else 0.0, fact.get("d", 0), count, shapes, float(fact.get("l") or 0.0),
-                words if len(words) <= WORDS_MAX else (), words[:5],
+                words if len(words) <= WORDS_MAX else (), words[:5], bool(fact.get("counter")),
             )
         )  # fmt: skip
     return columns

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from orders_pipeline.ingest.suggest.assign import SEVERAL, STAND_IN, assign
+from orders_pipeline.ingest.suggest.due import find_due
 from orders_pipeline.ingest.suggest.evidence import related
 from orders_pipeline.ingest.suggest.hints import NUMBERS, concepts_of
 from orders_pipeline.ingest.suggest.kinds import (
@@ -29,7 +30,7 @@ from orders_pipeline.ingest.suggest.kinds import (
 from orders_pipeline.ingest.suggest.names import Names, Slot
 from orders_pipeline.ingest.suggest.odds import confidence_of, evidence
 from orders_pipeline.ingest.suggest.profile import Column, Profile
-from orders_pipeline.ingest.suggest.relations import Relations
+from orders_pipeline.ingest.suggest.relations import UNIT, Relations
 from orders_pipeline.ingest.suggest.settlement import may_be_part
 
 _WORTH_DEALING = 0.5
@@ -42,11 +43,16 @@ _GIVEN = frozenset({"courier_name", "exported_at", "raw_channel_order_id"})
 #: Share of filled cells from which a column needs no other to stand in, unless that one is this sure: a later file may have gaps.
 _FILLED, _SURE = 0.98, 0.9
 #: How sure it is that columns that make up the net in every row are its parts; of one without a figure only its name speaks.
-_ADDS_UP, _NAMED_LIKE_A_PART = 0.95, 0.7
+_ADDS_UP, _NAMED_LIKE_A_PART, _OPEN = 0.95, 0.7, 0.5
 _SETTLED = 2.0
-#: Log-odds of a column for the price, of which nothing but a product speaks.
-_PRICED = 1.6
+#: Log-odds of a column for the price, of which nothing but a product speaks, and for the goods' amount of one named like a price.
+_PRICED, _MULTIPLIED = 1.6, 3.0
 #: Fields that stand in where the file has no column for a required one, and the words beside a status.
+#: What is taken off what the merchant gets, not off what the buyer owes.
+_KEPT_BACK = frozenset({"fee", "freight", "tax", "rate", "settle"})
+_FUNDERS = ("merchant_discount_amount", "platform_discount_amount")
+#: What a column between goods and amount due may be named like.
+_BETWEEN = frozenset({*_FUNDERS, "freight_amount", "refunded_amount", "deposit_amount"})
 _FOR_REQUIRED = ("paid_amount", "paid_at", "product_title", "platform_txn_id", "return_id", "raw_status")
 _PAYMENT_ROLES = ("amount:credit", "amount:debit", "amount:fee", "amount:direction")
 
@@ -146,12 +152,23 @@ def _reading(
     if entities == ("payments",):
         _take_parts(names, profile, relations, confidence, reasons)
     bars = {f: PROPOSED for e in entities for f in (*names.dictionary.entities[e].required, *_PAYMENT_ROLES, *_FOR_REQUIRED)}
-    choices = _choose(profile, confidence, reasons, bars)
+    several = SEVERAL
+    if "payable_amount" in slots and _take_discounts(names, profile, relations, entities, confidence, reasons):
+        several = SEVERAL | {*_FUNDERS}
+    choices = _choose(profile, confidence, reasons, bars, several)
     return judge(names, entities, choices, cues)
 
 
 def _priced(profile: Profile, relations: Relations, roles: Mapping[int, str], slots: Collection[str], odds, reasons) -> None:
-    """A column that times the quantity gives another one is a price of a piece, whatever its name: where none is named so."""
+    """A column that times the quantity gives another one is a price of a piece, whatever its name: where none is named so.
+
+    And one named like a price that is always a multiple of the quantity is what the line's goods come to.
+    """
+    for amount, quantity in relations.multiples:
+        if roles.get(amount) == "unit_price" and roles.get(quantity) == "quantity" and "list_amount" not in roles.values():
+            key = (amount, "list_amount")
+            odds[key] = max(odds.get(key, 0.0), _MULTIPLIED)
+            reasons[key] = [*reasons.get(key, ()), "a multiple of the quantity in every row"]
     if "unit_price" not in slots or "unit_price" in roles.values():
         return
     for price, quantity, _ in relations.products:
@@ -185,6 +202,52 @@ def _take_parts(names: Names, profile: Profile, relations: Relations, confidence
     for index, (name, sure, why) in roles.items():
         confidence[index, name] = sure
         reasons[index, name] = [why]
+
+
+def _take_discounts(
+    names: Names, profile: Profile, relations: Relations, entities: Collection[str], confidence: dict, reasons: dict
+) -> bool:
+    """What was taken off the goods' amount, where the figures show it, instead of whatever else. Whether they do."""
+    roles = _first_choice(confidence)
+    of_role = {name: index for index, name in roles.items() if index in relations.values}
+    goods = [relations.values[of_role["list_amount"]]] if "list_amount" in of_role else []
+    if {"unit_price", "quantity"} <= of_role.keys():
+        goods.append(relations.values[of_role["unit_price"]] * relations.values[of_role["quantity"]] // UNIT)
+    dues = [of_role[name] for name in ("payable_amount", "paid_amount") if name in of_role]
+    named = [i for i in relations.values if roles.get(i, "freight_amount") in _BETWEEN]
+    due = find_due(relations.values, dues or sorted(named, key=lambda i: -relations.values[i].sum()), goods, named)
+    taken = [profile.columns[i] for i, sign in due.parts.items() if sign < 0] if due else []
+    if not taken or any(_KEPT_BACK & (said := concepts_of(names, c)) and "discount" not in said for c in taken):
+        return False  # what fees are taken off is the merchant's income, not the amount due
+    funders = {c.index: _funder(names, c, entities) for c in taken}
+    for index, name in [key for key in confidence if key[0] in funders or key[1] in _FUNDERS]:
+        del confidence[index, name]
+    for index, (name, sure) in funders.items():
+        confidence[index, name] = sure
+        reasons[index, name] = ["what lies between goods and amount due is made of it, to the cent"]
+    if due.column not in of_role.values():
+        confidence[due.column, "payable_amount"] = _NAMED_LIKE_A_PART
+        reasons[due.column, "payable_amount"] = ["goods with what is added and taken off come to it, to the cent"]
+    return True
+
+
+def _funder(names: Names, column: Column, entities: Collection[str]) -> tuple[str, float]:
+    """Who bears a discount, by its name: the platform where it says so, else the merchant, whose shop it is.
+
+    Points are the platform's in one place and the merchant's in another: that is left to the person.
+    """
+    scores = names.scores(column.name)
+    likeness = {
+        name: max((n.score for (entity, field), n in scores.items() if field == name and entity in entities), default=0.0)
+        for name in _FUNDERS
+    }
+    merchant, platform = (likeness[name] for name in _FUNDERS)
+    said = concepts_of(names, column)
+    if "points" in said and not said & {"merchant", "platform"}:
+        return _FUNDERS[0], _OPEN
+    if said & {"platform", "proper"} and "merchant" not in said:
+        return _FUNDERS[1], _ADDS_UP
+    return (_FUNDERS[0], _ADDS_UP) if "merchant" in said else (_FUNDERS[merchant < platform], _NAMED_LIKE_A_PART)
 
 
 def _when_settled(names: Names, profile: Profile, odds: dict) -> None:
@@ -231,11 +294,18 @@ def _in_order(profile: Profile, relations: Relations, roles: Mapping[int, str], 
 
 
 def _choose(
-    profile: Profile, confidence: Mapping[tuple[int, str], float], reasons: Mapping, bars: Mapping[str, float]
+    profile: Profile,
+    confidence: Mapping[tuple[int, str], float],
+    reasons: Mapping,
+    bars: Mapping[str, float],
+    several: Collection[str],
 ) -> list[Choice]:
-    """A field for each column as far as one is sure enough; `bars`: fields with a bar lower than `OPTIONAL`."""
+    """A field for each column as far as one is sure enough.
+
+    bars: fields with a bar lower than `OPTIONAL`; several: those that several columns may feed.
+    """
     fields = sorted({name for _, name in confidence})
-    wanted = [f for f in fields if f not in SEVERAL]
+    wanted = [f for f in fields if f not in several]
     # What would not be proposed is nothing to be dealt out: two faint pairs must not outbid a sure one.
     gain = [[max(0.0, confidence.get((c.index, name), 0.0) - _WORTH_DEALING) for c in profile.columns] for name in wanted]
     dealt = assign(gain)
@@ -247,7 +317,7 @@ def _choose(
         mine = given.get(index, "")
         # The words of a status stand beside it by themselves: a column that can be the status is.
         beside = name == "raw_status" and mine in ("status", "status_code") and confidence[index, mine] >= PROPOSED
-        if name in SEVERAL and not beside and value > confidence.get((index, mine), 0.0):
+        if name in several and not beside and value > confidence.get((index, mine), 0.0):
             given[index] = name
     for index in [i for i, n in given.items() if n == "description" and "kind" not in given.values()]:
         if confidence.get((index, "kind"), 0.0) >= PROPOSED:

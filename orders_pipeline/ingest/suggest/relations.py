@@ -15,6 +15,8 @@ from orders_pipeline.ingest.suggest.tokens import Wording
 
 #: A relation counts when it holds in this share of at least so many rows that are not trivially equal (zero, or times one).
 HOLDS = 0.95
+#: How improbable it must be that a price is divided by the pieces in every row.
+_BY_CHANCE = 0.02
 ROWS_MIN = 3
 _LINES_MIN = 2
 _MONEY_MAX = 14
@@ -29,7 +31,8 @@ class Relations:
 
     `before[a, b]`: share of rows with both times in which a is not after b. `keys`: columns that are filled and unique.
     `constant_in[key]`: columns that have one value in all rows of a key, for a key that repeats. `net`: the amounts
-    of a row and what they make together.
+    of a row and what they make together. `multiples`: (amount, quantity) where the quantity divides the amount in every row,
+    as it divides the total of pieces that cost the same, and a price only by chance. `values`: see `_numbers`.
     """
 
     products: list[tuple[int, int, int]] = field(default_factory=list)
@@ -37,6 +40,8 @@ class Relations:
     before: dict[tuple[int, int], float] = field(default_factory=dict)
     constant_in: dict[int, frozenset[int]] = field(default_factory=dict)
     exclusive: set[frozenset[int]] = field(default_factory=set)
+    multiples: set[tuple[int, int]] = field(default_factory=set)
+    values: dict[int, Any] = field(default_factory=dict)
     net: Net | None = None
 
 
@@ -48,6 +53,7 @@ def find_relations(connection: duckdb.DuckDBPyConnection, profile: Profile, word
     counts = [c for c in money if c.share("integer") >= 0.95][:_MONEY_MAX]
     summed = money[:_PARTS_MAX]
     values = _numbers(connection, profile, {c.index for c in (*telling, *counts, *summed)})
+    found.values = values
     for price in telling:
         for quantity in counts:
             for amount in telling:
@@ -65,6 +71,10 @@ def find_relations(connection: duckdb.DuckDBPyConnection, profile: Profile, word
         a, b = values[one.index], values[two.index]
         if _holds((a == 0) | (b == 0), (a != 0) | (b != 0), share=1.0):
             found.exclusive.add(frozenset((one.index, two.index)))
+    for quantity in counts:
+        for amount in telling:
+            if amount is not quantity and _is_multiple(values[amount.index] // (UNIT // 100), values[quantity.index] // UNIT):
+                found.multiples.add((amount.index, quantity.index))
     found.net = find_net({c.index: values[c.index] for c in summed}, summed, wording, found.exclusive)
     _times(connection, profile, found)
     return found
@@ -88,6 +98,20 @@ def _numbers(connection: duckdb.DuckDBPyConnection, profile: Profile, indexes: s
 def _holds(true: Any, telling: Any, share: float | None = None) -> bool:
     asked = int(telling.sum())
     return asked >= ROWS_MIN and int((true & telling).sum()) / asked >= (share or HOLDS)
+
+
+def _is_multiple(cents: Any, pieces: Any) -> bool:
+    """Whether amounts of several pieces are multiples of them, where those of one piece are so much less often."""
+    import numpy as np
+
+    several = (pieces > 1) & (cents != 0)
+    if int(several.sum()) < ROWS_MIN or np.any(cents[several] % pieces[several]):
+        return False
+    single = cents[(pieces == 1) & (cents != 0)]
+    by_chance = 1.0
+    for count in pieces[several].tolist():
+        by_chance *= (int((single % count == 0).sum()) + 2) / (len(single) + 2)
+    return by_chance < _BY_CHANCE
 
 
 def _is_amount(column: Column, decimal: str | None) -> bool:

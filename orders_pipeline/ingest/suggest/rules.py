@@ -26,6 +26,7 @@ _MONEY = (
     "paid_amount",
     "refunded_amount",
 )
+_DISCOUNTS = {"merchant_discount_amount": "merchant", "platform_discount_amount": "platform"}
 _AGGREGATES = {
     "created_at": "min",
     "paid_at": "min",
@@ -163,9 +164,18 @@ class _Maker(Movements):
             if changed:  # what the address was changed to, else what it was
                 return {"from": [*changed, *(h for h in handles if h not in changed)]}
             return {"concat": sorted(handles, key=lambda h: self.rules.columns[h].index), "separator": " "}
+        if name in _DISCOUNTS:
+            return self._taken_off(handles)
         if meaning.type == "timestamp" and (form := _spelling(self.rules.columns[handles[0]])):
             return {"from": handles[0], "format": form}
         return handles[0] if len(handles) == 1 else {"from": list(handles)}
+
+    def _taken_off(self, handles: list[str]) -> Any:
+        """Discounts as what they take off, added up; some platforms write them with a minus."""
+        less = [h for h in handles if self.rules.columns[h].share("negative") > 0]
+        if len(handles) == 1:
+            return {"absolute": handles[0]} if less else handles[0]
+        return {"sum": [h for h in handles if h not in less]} | ({"less": less} if less else {})
 
     def _places(self, entity: str, fields: dict[str, Any]) -> None:
         """Province, city and district out of an address that begins with them, where no column of their own has them."""
@@ -287,8 +297,8 @@ class _Maker(Movements):
 
     def _discounts(self) -> None:
         blocks = []
-        for name, funder in (("merchant_discount_amount", "merchant"), ("platform_discount_amount", "platform")):
-            for handle in self._one(name):
+        for name, funder in _DISCOUNTS.items():
+            for handle in self.handles.get(name, ()):
                 fields: dict[str, Any] = {
                     "channel_order_id": self._one("channel_order_id")[0] if self._one("channel_order_id") else None
                 }

@@ -16,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pytest
 import yaml
 
@@ -24,6 +25,7 @@ from orders_pipeline.cli import main
 from orders_pipeline.dictionary.model import DictionaryError, load_dictionary, parse_source
 from orders_pipeline.ingest.suggest import Suggestion, suggest
 from orders_pipeline.ingest.suggest.assign import assign, dealt_shares
+from orders_pipeline.ingest.suggest.due import Due, find_due
 from orders_pipeline.ingest.suggest.names import Names
 from orders_pipeline.ingest.suggest.words import meanings
 from orders_pipeline.ingest.suggest.write import source_yaml
@@ -369,6 +371,90 @@ def test_a_price_is_known_by_what_it_makes_with_the_quantity(tmp_path: Path, nam
     path.write_text("Order number,Order status,Order date,SKU,Quantity,Zork,Order total\n" + rows, encoding="utf-8")
     fields = {c.column.name: c.field for c in suggest(path, names).reading.choices}
     assert fields["Zork"] == "unit_price"
+
+
+def _fields(path: Path, names: Names, header: str, rows: list[str]) -> tuple[dict[str, str | None], Suggestion]:
+    path.write_text("\n".join([header, *rows, ""]), encoding="utf-8")
+    found = suggest(path, names)
+    return {c.column.name: c.field for c in found.reading.choices}, found
+
+
+def test_a_price_that_is_always_a_multiple_of_the_pieces_is_the_line_s_amount(tmp_path: Path, names: Names) -> None:
+    header = "Order number,Order status,Order date,SKU,Quantity,Item price"
+
+    def read(total: bool) -> str | None:
+        cents = [1999, 2495, 3333, 1899, 4999, 2785, 1234, 5111, 2999, 3145, 2229, 1887]
+        rows = [
+            f"A-1000{n:02},Shipped,2026-05-01 10:{n:02}:00,SKU-{n},{q},{(q if total else 1) * c / 100:.2f}"
+            for n, c in enumerate(cents)
+            for q in (1 + n % 2 + n % 3 // 2,)
+        ]
+        return _fields(tmp_path / "orders.csv", names, header, rows)[0]["Item price"]
+
+    assert read(total=True) == "list_amount"
+    assert read(total=False) == "unit_price"
+
+
+def test_a_column_that_only_counts_the_rows_is_no_quantity(tmp_path: Path, names: Names) -> None:
+    def read(first: int) -> dict[str, str | None]:
+        rows = [f"{n + first},A-10000{n},Shipped,2026-05-01 10:0{n}:00,SKU-{n},9.90" for n in range(8)]
+        return _fields(tmp_path / "orders.csv", names, "Count,Order number,Order status,Order date,SKU,Order total", rows)[0]
+
+    assert read(first=1)["Count"] is None
+    assert read(first=5)["Count"] == "quantity"
+
+
+ACCOUNT = "Order number,Order status,Order date,SKU,Goods amount,Freight,{},Amount payable"
+
+
+def _account(of: tuple[str, ...], spoilt: bool = False, minus: bool = False) -> tuple[str, list[str]]:
+    """An order list whose amount due is goods and freight less what these columns hold; `spoilt`: in two rows of three it is not."""
+    rng = random.Random(4)
+    rows = []
+    for n in range(24):
+        goods, freight = rng.randrange(2000, 9000), rng.choice((0, 600))
+        less = [rng.choice((0, rng.randrange(50, 400))) for _ in of]
+        due = goods + freight - sum(less) + (7 * (n % 3) if spoilt else 0)
+        cells = [f"{(-c if minus else c) / 100:.2f}" for c in less]
+        rows.append(f"A-1000{n:02},Shipped,2026-05-01 10:{n:02}:00,S-{n},{goods / 100},{freight / 100},{','.join(cells)},{due / 100:.2f}")
+    return ACCOUNT.format(",".join(of)), rows
+
+
+def test_what_is_taken_off_is_found_by_the_figures_and_added_up(tmp_path: Path, names: Names) -> None:
+    """Two columns nobody would know by name and one the platform bears: the account of each row tells what they are."""
+    of = ("Zork bonus", "Loyalty cut", "Platform voucher")
+    fields, found = _fields(tmp_path / "orders.csv", names, *_account(of))
+    assert [fields[c] for c in of] == [*["merchant_discount_amount"] * 2, "platform_discount_amount"]
+    orders = found.rules.blocks["orders"][0]["fields"]
+    assert orders["merchant_discount_amount"] == {"sum": ["merchant_discount_amount", "merchant_discount_amount_2"]}
+    assert len(found.rules.blocks["discounts"]) == 3
+    fields, _ = _fields(tmp_path / "orders.csv", names, *_account(of, spoilt=True))
+    assert fields["Zork bonus"] is None and fields["Loyalty cut"] is None, "what adds up in a third of the rows is no account"
+
+
+def test_discounts_written_with_a_minus_are_booked_as_what_they_take_off(tmp_path: Path, names: Names) -> None:
+    _, found = _fields(tmp_path / "orders.csv", names, *_account(("Zork bonus", "Platform voucher"), minus=True))
+    orders = found.rules.blocks["orders"][0]["fields"]
+    assert orders["merchant_discount_amount"] == {"absolute": "merchant_discount_amount"}
+    assert _parsed(_spec(source_yaml(found), timezone="UTC", currency="EUR")).blocks
+
+
+def test_fees_kept_back_make_no_amount_due(tmp_path: Path, names: Names) -> None:
+    fields, _ = _fields(tmp_path / "orders.csv", names, *_account(("Commission", "Zork bonus")))
+    assert fields["Commission"] is None and fields["Zork bonus"] is None
+
+
+def test_the_account_of_a_row_has_the_fewest_parts_that_make_it() -> None:
+    rng = np.random.default_rng(1)
+    values = {i: rng.integers(0, 3, 60) * rng.integers(1, 9000, 60) for i in range(10)}
+    goods = rng.integers(30_000, 90_000, 60)
+    values[20] = goods - values[1] - values[4] + values[7]
+    values[20][5] += 13  # a refund
+    assert find_due(values, [20], [goods], range(10)) == Due(20, {1: -1, 4: -1, 7: 1})
+    twin = {**values, 8: values[4]}
+    assert find_due(twin, [20], [goods], range(10)) is None, "nothing tells which of the two it is"
+    values[20][:9] += 13
+    assert find_due(values, [20], [goods], range(10)) is None, "it does not add up in enough rows"
 
 
 def test_an_invoice_is_the_order_only_where_nothing_speaks_of_orders(tmp_path: Path, names: Names) -> None:
