@@ -1,7 +1,7 @@
 -- grain: exception_guid
--- refresh: whole
--- changes at: always
+-- refresh: order by order_guid
 -- What somebody has to look at: every order whose legs disagree, and every delay that has outlived its time.
+-- The match touches an order when a delay of its is over: no clock of its own is needed here.
 SELECT
     guid_of(CAST(order_guid AS VARCHAR) || '|' || reason) AS exception_guid,
     order_guid,
