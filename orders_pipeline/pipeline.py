@@ -19,7 +19,7 @@ from orders_pipeline.alerts.rules import load_rules
 from orders_pipeline.checkup import book as checkup_book
 from orders_pipeline.ingest import store
 from orders_pipeline.ingest.intake import Intake, Taker
-from orders_pipeline.kernel.checks import Check, CheckResult, load_checks, run_checks
+from orders_pipeline.kernel.checks import Check, CheckResult, forget_old, load_checks, run_checks
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.models import WHOLE, Model, load_models, order_models
 from orders_pipeline.kernel.orchestration import taken
@@ -209,6 +209,7 @@ class Session:
         whether or not a check stands against publishing. `anew`: results of an audit have come to the history."""
         self.refresh()
         self.check()
+        forget_old(self._refresher)
         if self.prompt:
             later.note(self.home)
         publication = self._publisher.publish(list(self.results.values()), anew=bool(self.news) or anew)

@@ -116,12 +116,12 @@ def run_checks(refresher: Refresher, checks: Iterable[Check], changed: Mapping[s
     if rows:
         with transaction(connection):
             connection.executemany("INSERT INTO quality.check_results VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-            _forget_old(refresher)
     return results
 
 
-def _forget_old(refresher: Refresher) -> None:
+def forget_old(refresher: Refresher) -> None:
     """Results are kept for so many days, the last one of each check for good."""
+    refresher.connection.execute(RESULTS)
     days = refresher.settings.thresholds["check_history_days"]
     refresher.connection.execute(
         "DELETE FROM quality.check_results AS r WHERE checked_at < ? AND EXISTS (SELECT 1 FROM quality.check_results AS n "

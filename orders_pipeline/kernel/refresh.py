@@ -76,10 +76,12 @@ class Refreshed:
 
 
 class _Touched(NamedTuple):
-    """What a temporary table of touched keys holds: how many, after which batch, the first one any of them was met in (None where
-    all are new), and whether the new ones are written down by now."""
+    """What a temporary table of touched keys holds: those of so many `touches` from the batch `first` on (None: there are none);
+    how many keys they are, the first batch any of them was met in (None where all are new), and whether the new ones are written
+    down by now."""
 
-    batch: int
+    first: int | None
+    touches: int
     keys: int
     since: int | None
     is_written: bool = False
@@ -186,10 +188,8 @@ class Refresher:
             return self._current(model)
         self._touch_by_clock(model, as_of)
         self._spread(model, batch)
-        keys = self._one("SELECT count(DISTINCT key) FROM kernel.touched WHERE kind = ? AND batch > ?", [model.refresh, batch])
-        if not keys:
-            return self._current(model)
-        return self._keys(model, batch, keys)
+        touched = self._gather(model.refresh, batch)
+        return self._keys(model, batch, touched.keys) if touched.keys else self._current(model)
 
     def changed_since(self, names: Collection[str], batch: int) -> bool:
         """Whether any of these tables, models' or others, has changed since a batch."""
@@ -348,7 +348,7 @@ class Refresher:
         return Refreshed(model, "whole", self.row_count(model))
 
     def _keys(self, model: Model, batch: int, keys: int) -> Refreshed:
-        touched = self._touched_table(model.refresh, batch, keys)
+        touched = self.touched_table(model.refresh)
         self._write_down(model.refresh)
         text = statement(
             model,
@@ -404,7 +404,8 @@ class Refresher:
         """By table that a SELECT reads, where else its rows of a model's touched keys, as last asked for, lie among others."""
         names = {n for n in narrowed_tables(sql, within, self.columns) if n in self._by_name} - self.views
         kind = within.refresh
-        self.nearby.gather(within.key, self.touched_table(kind), (kind, *self._gathered[kind][:2]))
+        last = self._gathered[kind]
+        self.nearby.gather(within.key, self.touched_table(kind), (kind, last.first, last.keys))
         return self.nearby.of(sorted(names), within.key)
 
     @cached_property
@@ -422,7 +423,7 @@ class Refresher:
             return
         text, kinds = touching(model, self.as_of, self.settings.thresholds)
         for kind in kinds:
-            self._touched_table(kind, batch)
+            self._gather(kind, batch)
         with transaction(self.connection):
             self.connection.execute(
                 f"INSERT INTO kernel.touched SELECT DISTINCT ?, key, ? FROM ({text}) AS found(key) "
@@ -458,20 +459,26 @@ class Refresher:
         """The temporary table of touched keys of a kind, as last asked for."""
         return touched_name(kind)
 
-    def _touched_table(self, kind: str, batch: int, keys: int | None = None) -> str:
-        """The touched keys of a kind after a batch, in a temporary table, with the batch they were met in (`since`; null: not
-        yet); where their number is known and that of the last time, they are the same."""
-        name = self.touched_table(kind)
+    def _gather(self, kind: str, batch: int) -> _Touched:
+        """Have the touched keys of a kind after a batch in their temporary table, with the batch they were met in (`since`; null:
+        not yet). While a run lasts touches are only added: those from one batch on that are as many as the last time, or of as
+        many keys, are of the same keys."""
+        name, values = self.touched_table(kind), [kind, batch]
+        after = "FROM kernel.touched WHERE kind = ? AND batch > ?"
+        first, touches = self.connection.execute(f"SELECT min(batch), count(*) {after}", values).fetchall()[0]
         last = self._gathered.get(kind)
-        if keys is None or last is None or last[:2] != (batch, keys):
-            found = self._one(
-                f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT t.key, k.batch AS since FROM "
-                "(SELECT DISTINCT key FROM kernel.touched WHERE kind = ? AND batch > ?) AS t "
-                f"LEFT JOIN {self.known.table(kind)} AS k ON t.key = k.key",
-                [kind, batch],
-            )
-            self._gathered[kind] = _Touched(batch, found, self._one(f"SELECT min(since) FROM {name}"))
-        return name
+        if last is None or (last.first, last.touches) != (first, touches):
+            if last is not None and last.first == first and last.keys == self._one(f"SELECT count(DISTINCT key) {after}", values):
+                last = last._replace(touches=touches)
+            else:
+                keys = self._one(
+                    f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT t.key, k.batch AS since "
+                    f"FROM (SELECT DISTINCT key {after}) AS t LEFT JOIN {self.known.table(kind)} AS k ON t.key = k.key",
+                    values,
+                )
+                last = _Touched(first, touches, keys, self._one(f"SELECT min(since) FROM {name}"))
+            self._gathered[kind] = last
+        return last
 
     def _advance(self, model: Model, rebuilt: bool = False) -> None:
         advance(self.connection, model.name, self._run_batch, self.fingerprint(model), self.as_of, rebuilt)
@@ -490,7 +497,7 @@ class Refresher:
         among = list(among)
         rebuilt = dict(self.connection.execute("SELECT consumer, rebuilt FROM kernel.consumers").fetchall())
         kinds = {m.refresh for m in among} - {WHOLE}
-        touched = {k: self._one(f"SELECT count(*) FROM {self._touched_table(k, batch or 0)}") for k in kinds}
+        touched = {k: self._gather(k, batch or 0).keys for k in kinds}
         out = {}
         for model in among:
             rows = self.row_count(model)
