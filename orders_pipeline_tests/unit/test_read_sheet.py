@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from orders_pipeline.ingest.landing import as_member
-from orders_pipeline.ingest.read import DEFAULT, Limits, biff, load_rows, normalise, open_table, sniff_kind
+from orders_pipeline.ingest.read import DEFAULT, Limits, biff, load_rows, normalise, open_table, sniff_kind, span
 from orders_pipeline.ingest.read.jsonfile import read_json
 from orders_pipeline.kernel.faults import BadInput
 from orders_pipeline_tests.workbooks import MAIN, failing_xls, number, row, text, workbook, xls, xlsb, xlsx
@@ -113,6 +113,7 @@ def test_rectangle_beyond_reason_is_refused_before_it_is_allocated(tmp_path):
         "a line break for a blank": '<row r="1"><c r="A1"><v>1</v></c><c\nr="CV500000"><v>1</v></c></row>',
         "a prefix": '<row r="1"><c r="A1"><v>1</v></c><x:c r="CV500000"><x:v>1</x:v></x:c></row>',
         "a sign in an attribute": '<row r="1"><c r="A1"><v>1</v></c><c s=">" r="CV500000"><v>1</v></c></row>',
+        "a sign that ends no tag before a second place": '<row r="1"><c r="A1" a=">" r="CV500000"><v>1</v></c></row>',
         "rows in descending order": '<row r="500000"><c r="A500000"><v>1</v></c></row><row r="1"><c r="CV1"><v>1</v></c></row>',
         "cells without a place after a far one": '<row r="400000"><c r="CV400000"><v>1</v></c>'
         + "<c><v>1</v></c>" * 20
@@ -124,8 +125,14 @@ def test_rectangle_beyond_reason_is_refused_before_it_is_allocated(tmp_path):
     }.items(),
     ids=lambda case: case[0],
 )
-def test_a_far_cell_is_seen_however_it_says_where_it_is(tmp_path, rows):
-    far = workbook(tmp_path / "far.xlsx", {"S": row(1, text("A1", "x")) + rows[1]})
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_a_far_cell_is_seen_however_it_says_where_it_is(tmp_path, monkeypatch, rows, size):
+    plain = row(1, text("A1", "x"))
+    if size == "large":
+        monkeypatch.setattr(span, "_SKIMMED_ABOVE_BYTES", 0)
+        monkeypatch.setattr(span, "_BLOCK_BYTES", 1 << 12)
+        plain = "".join(row(n, text(f"A{n}", "x" * 50)) for n in range(1, 200))
+    far = workbook(tmp_path / "far.xlsx", {"S": plain + rows[1]})
     assert reason(far) == "workbook_too_large"
 
 
@@ -343,7 +350,11 @@ def test_a_formula_that_failed_or_was_never_worked_out_is_not_blank(tmp_path, sp
     assert rows_of(table, 1) == [(2, "#REF!", '=SUM(A1&"x")', "=1+2", None), (3, "3", "#DIV/0!", "7", "#1")]
 
 
-def test_faulty_cells_are_found_where_blocks_of_the_look_meet(tmp_path):
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_faulty_cells_are_found_where_blocks_of_the_look_meet(tmp_path, monkeypatch, size):
+    if size == "large":
+        monkeypatch.setattr(span, "_SKIMMED_ABOVE_BYTES", 0)
+        monkeypatch.setattr(span, "_BLOCK_BYTES", 300)
     count = 9_000
     body = "".join(
         row(n, text(f"A{n}", f"{n}" + "x" * (n % 97)), f'<c r="B{n}" t="e"><v>#N/A</v></c>' if n % 7 == 0 else number(f"B{n}", "1"))

@@ -11,7 +11,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from functools import partial
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orders_pipeline.ingest.read import biff
-from orders_pipeline.ingest.read.grid import write_grid
+from orders_pipeline.ingest.read.grid import Numbers, Rows, join_rows, write_grid
 from orders_pipeline.ingest.read.limits import MIB, Limits
 from orders_pipeline.ingest.read.model import Table
 from orders_pipeline.ingest.read.span import Faulty, check_span, too_large
@@ -165,7 +165,7 @@ def _table(sheet: CalamineSheet, name: str, work_dir: Path, limits: Limits, faul
         sheet=sheet.name,
         work_dir=work_dir,
         limits=limits,
-        as_text=texts,
+        join=texts.join,
     )
     if table is not None:
         table.risky = texts.risky
@@ -189,29 +189,46 @@ def _told(row: list[Any], faulty: Iterable[tuple[int, str]]) -> list[Any]:
 
 
 class _RowTexts:
-    """Makes texts of a row's cells, row after row, and notes the rows in which numbers may have lost digits."""
+    """Makes texts of cells that are none, and notes the rows in which numbers may have lost digits.
+
+    Which columns hold such cells shows when rows are joined; most hold texts, and none of their cells is looked at.
+    """
 
     def __init__(self) -> None:
         self.risky: dict[int, list[int]] = {}
         self._numbers = _NumberTexts()
-        self._kinds: list[type] = []
-        self._others: list[int] = []
+        self._places: set[int] = set()
 
-    def __call__(self, number: int, cells: list[Any]) -> list[str]:
-        kinds = list(map(type, cells))
-        if kinds != self._kinds:  # rows hold the same kinds of cells for long stretches
-            self._kinds, self._others = kinds, [place for place, kind in enumerate(kinds) if kind is not str]
-        for place in self._others:
-            cell = cells[place]
-            if type(cell) is not float:
-                cells[place] = text_of(cell)
-                continue
-            if not -_RISKY < cell < _RISKY:
+    def join(self, numbers: Numbers, rows: Rows) -> list[str]:
+        """`join_rows`, with texts of all cells."""
+        self._make_texts(numbers, rows, self._places)
+        try:
+            return join_rows(numbers, rows)
+        except TypeError:
+            found = {place for cells in rows for place, cell in enumerate(cells) if type(cell) is not str}
+        self._places |= found
+        self._make_texts(numbers, rows, found)
+        return join_rows(numbers, rows)
+
+    def _make_texts(self, numbers: Numbers, rows: Sequence[list[Any]], places: Iterable[int]) -> None:
+        for place in places:
+            column = [cells[place] for cells in rows]
+            if set(map(type, column)) == {float}:
+                figures, texts = column, map(self._numbers.__getitem__, column)
+            else:
+                figures = [cell for cell in column if type(cell) is float]
+                texts = (self._numbers[cell] if type(cell) is float else text_of(cell) for cell in column)
+            if not sum(map(abs, figures)) < _RISKY:  # nor is that of what is no number
+                self._note_risky(place, numbers, column)
+            for cells, text in zip(rows, texts, strict=True):
+                cells[place] = text
+
+    def _note_risky(self, place: int, numbers: Numbers, column: list[Any]) -> None:
+        for number, cell in zip(numbers, column, strict=True):
+            if type(cell) is float and not -_RISKY < cell < _RISKY:
                 rows = self.risky.setdefault(place, [])
                 if len(rows) < _ROWS_KEPT:
                     rows.append(number)
-            cells[place] = self._numbers[cell]
-        return cells
 
 
 class _NumberTexts(dict[float, str]):
@@ -226,6 +243,8 @@ class _NumberTexts(dict[float, str]):
 
 def text_of(cell: Any) -> str:
     """A cell as text: whole numbers without ``.0`` or exponent, ISO dates, TRUE and FALSE."""
+    if type(cell) is str:
+        return cell
     if type(cell) is float:
         return _plain(repr(cell)).removesuffix(".0")
     if isinstance(cell, bool):

@@ -27,6 +27,8 @@ from orders_pipeline.kernel.faults import BadInput
 #: Blocks of this size stay in the processor's cache while they are searched.
 _BLOCK_BYTES = MIB // 4
 _TAG_BYTES = 16 * MIB
+#: Larger parts are skimmed first (`skim`).
+_SKIMMED_ABOVE_BYTES = 16 * MIB
 _NAME = rb"<(?:[^\s<>/:]*+:)?"
 _CELL = _NAME + rb"c(?=[\s/>])"
 _PREFIXED_CELL = re.compile(rb":c[\s/>]")
@@ -108,18 +110,20 @@ def _plain_cells(letter: str, digits: int, first_digit: int) -> tuple[re.Pattern
     """(what finds a cell that is not placed in the plain way, or beyond the columns (up to `letter`Z) and rows of these figures,
     or whose value does not follow at once; what matches the tag of a cell that is placed plainly).
 
-    Behind its place a cell has attributes of letters, digits and quotes, of which none can be named `r`: an r may only end
-    a value there (`inlineStr`).
+    Behind its place a cell has attributes in double quotes (a value may hold `>`, which does not end the tag), none of them `r`.
     """
     wide = f"[A-{letter}]?" if letter else ""
     number = f"[1-{first_digit}]?\\d{{1,{digits - 1}}}" if digits > 1 else "\\d"
-    place, rest, value = f'r="{wide}[A-Z]{number}"', '[a-qs-zA-Z0-9 ="]*+', "(?:<v>[^#<]|<is>|</c>)"
-    other = f'<c[ \\t\\r\\n>/](?!{place}{rest}(?:>{value}|/>|r"{rest}(?:>{value}|/>)))'
-    return re.compile(other.encode()), re.compile(f'<c {place}{rest}(?:r"{rest})?/?>'.encode())
+    place, value = f'r="{wide}[A-Z]{number}"', "(?:<v>[^#<]|<is>|</c>)"
+    rest = '(?: [a-qs-z]++="[a-zA-Z0-9]*+")*+'
+    other = f"<c[ \\t\\r\\n>/](?!{place}{rest}(?:>{value}|/>))"
+    return re.compile(other.encode()), re.compile(f"<c {place}{rest}/?>".encode())
 
 
 def _plain_span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, faulty: Faulty) -> tuple[int, int] | None:
     """(rows, columns) that hold all cells, each a little too many, or None when some cell is placed in another way."""
+    if large := entry.file_size > _SKIMMED_ABOVE_BYTES:
+        from orders_pipeline.ingest.read import skim  # numpy takes longer to import than a small sheet to search
     letter, figures = "", (1, 9)
     for number, (block, end) in enumerate(_blocks(archive, entry, b"<c ")):
         if number == 0:  # the header is here: how wide the sheet is going to be
@@ -128,6 +132,8 @@ def _plain_span(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, faulty: Faulty
         last = re.match(rb'<c r="[A-Z]+(\d{1,7})"', block[block.rfind(b'<c r="', 0, end) :][:32])
         if last is not None:
             figures = max(figures, _figures(last[1]))
+        if large and number and skim.is_plain(block, end, letter, *figures):
+            continue
         other, plain = _plain_cells(letter, *figures)
         for found in other.finditer(block, 0, end):
             if not plain.match(block, found.start()):
