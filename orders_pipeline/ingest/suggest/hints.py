@@ -19,6 +19,8 @@ BARE_NUMBER = 1.5
 _MONEY = frozenset({"amount", "price", "fee", "pay", "payable", "total", "discount", "refund"})
 #: Words of the money itself in the name of a number.
 _MOVED = frozenset({"pay", "trade", "ledger", "settle", "refund", "payout"})
+#: What an address has columns of its own for.
+_OF_AN_ADDRESS = frozenset({"name", "phone", "city", "province", "district", "country", "postcode"})
 _BARE_TOTAL = frozenset({"total", "amount", "order"})
 _PLAIN_ORDER = frozenset({"order", "number", "code", "reference"})
 
@@ -46,8 +48,12 @@ def beside_of(names: Names, profile: Profile, shipments: bool) -> Beside:
     said_as = {}
     for column in profile.columns:
         said_as[column.index] = column.name
+        tokens = wording.tokens(column.name)
+        if "address" in said[column.index] and said[column.index] & _OF_AN_ADDRESS:
+            # `Shipping address city` is the city; the address is only what all of these are of.
+            said_as[column.index] = " ".join(t.text for t in tokens if "address" not in t.concepts)
         if stand_ins & said[column.index]:
-            said_as[column.index] = " ".join("order" if t.concepts & stand_ins else t.text for t in wording.tokens(column.name))
+            said_as[column.index] = " ".join("order" if t.concepts & stand_ins else t.text for t in tokens)
         elif shipments and foreign and column.index in plain:
             said_as[column.index] = "internal order number"
     own = tuple(w for w in wording.spec["words"]["merchant"] if len(w) > 1)

@@ -75,6 +75,11 @@ class Movements:
             if left:
                 self.rules.remarks.append(f"{', '.join(left)}: fees that are not booked yet; add a block for each, or a sum")
             fee = {k: v for k, v in fields.items() if k not in ("kind", "amount", "description")}
+            # A number is unique with its kind: a row that is a fee itself must not share its own with the fee beside it.
+            number = fee["payment_id"]
+            number = {"concat": [number]} if isinstance(number, str) else number
+            if "concat" in number:
+                fee["payment_id"] = {**number, "suffix": "-fee"}
             fee |= {"kind": {"value": "fee"}, "amount": amount}
             # A sum takes every row: no condition asks whether one of several columns holds something.
             where = {"where": {"nonzero": listed[0]}} if len(listed) == 1 else {}

@@ -50,6 +50,7 @@ _PRICED, _MULTIPLIED = 1.6, 3.0
 #: Fields that stand in where the file has no column for a required one, and the words beside a status.
 #: What is taken off what the merchant gets, not off what the buyer owes.
 _KEPT_BACK = frozenset({"fee", "freight", "tax", "rate", "settle"})
+_GIVEN_AWAY = frozenset({"discount", "coupon", "promotion", "points", "bear", "agreed price"})
 _FUNDERS = ("merchant_discount_amount", "platform_discount_amount")
 #: What a column between goods and amount due may be named like.
 _BETWEEN = frozenset({*_FUNDERS, "freight_amount", "refunded_amount", "deposit_amount"})
@@ -217,15 +218,20 @@ def _take_discounts(
     named = [i for i in relations.values if roles.get(i, "freight_amount") in _BETWEEN]
     due = find_due(relations.values, dues or sorted(named, key=lambda i: -relations.values[i].sum()), goods, named)
     taken = [profile.columns[i] for i, sign in due.parts.items() if sign < 0] if due else []
-    if not taken or any(_KEPT_BACK & (said := concepts_of(names, c)) and "discount" not in said for c in taken):
+    kept_back = [c for c in taken if concepts_of(names, c) & _KEPT_BACK and not concepts_of(names, c) & _GIVEN_AWAY]
+    if dues and kept_back:
         return False  # what fees are taken off is the merchant's income, not the amount due
+    if not dues:  # what nobody calls the amount due may be that income: then only what is named so was taken off for the buyer
+        taken = [c for c in taken if concepts_of(names, c) & _GIVEN_AWAY]
+    if not taken:
+        return False
     funders = {c.index: _funder(names, c, entities) for c in taken}
     for index, name in [key for key in confidence if key[0] in funders or key[1] in _FUNDERS]:
         del confidence[index, name]
     for index, (name, sure) in funders.items():
         confidence[index, name] = sure
         reasons[index, name] = ["what lies between goods and amount due is made of it, to the cent"]
-    if due.column not in of_role.values():
+    if not dues and "settle" not in concepts_of(names, profile.columns[due.column]):
         confidence[due.column, "payable_amount"] = _NAMED_LIKE_A_PART
         reasons[due.column, "payable_amount"] = ["goods with what is added and taken off come to it, to the cent"]
     return True
