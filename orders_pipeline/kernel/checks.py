@@ -20,7 +20,7 @@ from orders_pipeline.kernel.faults import Usage
 from orders_pipeline.kernel.models import Model, parse, render
 from orders_pipeline.kernel.refresh import Refreshed, Refresher
 from orders_pipeline.kernel.statements import statement, tables_in
-from orders_pipeline.kernel.warehouse import records, transaction
+from orders_pipeline.kernel.warehouse import records, transaction, within_memory
 
 SEVERITIES = ("error", "warn")
 SAMPLE_ROWS = 5
@@ -156,7 +156,8 @@ def _count_rows(refresher: Refresher, checks: Iterable[Check], what: Refreshed) 
     counts: dict[Check, int] = {}
     for alias, claims in by_alias.items():
         body = counting(what.model.name, alias, tuple(check.sql for check in claims))
-        row = refresher.connection.execute(_text(refresher, body, what)).fetchall()[0]
+        with within_memory(f"{what.model.name}: checking its rows"):
+            row = refresher.connection.execute(_text(refresher, body, what)).fetchall()[0]
         counts |= dict(zip(claims, row, strict=True))
     return counts
 
@@ -184,7 +185,12 @@ def _text(refresher: Refresher, sql: str, what: Refreshed) -> str:
 
 
 def _run(refresher: Refresher, check: Check, what: Refreshed, failing: int | None) -> CheckResult:
-    """The result of one check; `failing` where its rows are counted already."""
+    """The result of one check; `failing` where its rows are counted already. Raises Permanent where the memory is too small."""
+    with within_memory(f"{check.table}: the check {check.name}"):
+        return _result(refresher, check, what, failing)
+
+
+def _result(refresher: Refresher, check: Check, what: Refreshed, failing: int | None) -> CheckResult:
     connection = refresher.connection
     body = _text(refresher, check.sql, what) if failing != 0 else ""
     if failing is None:

@@ -19,7 +19,6 @@ from typing import NamedTuple
 import duckdb
 
 from orders_pipeline.kernel import models as sql
-from orders_pipeline.kernel.faults import Permanent
 from orders_pipeline.kernel.known import STATE as KNOWN_STATE
 from orders_pipeline.kernel.known import Known
 from orders_pipeline.kernel.models import WHOLE, Model
@@ -29,13 +28,13 @@ from orders_pipeline.kernel.sqltext import quote
 from orders_pipeline.kernel.statements import narrowed_tables, parts, shows_the_clock, statement, touched_name, touching
 from orders_pipeline.kernel.through import give, give_only, marks_of, select_made, select_of
 from orders_pipeline.kernel.warehouse import (
-    MEMORY_VARIABLE,
     columns_of,
     every_column,
     sizes,
     tables_there,
     transaction,
     views_there,
+    within_memory,
 )
 
 #: When more than this share of a kind's keys is touched, replacing them one by one costs more than building anew.
@@ -175,7 +174,11 @@ class Refresher:
     # ---- doing it
 
     def refresh(self, model: Model) -> Refreshed:
-        """Bring one model up to date. Whatever it reads must be up to date already."""
+        """Bring one model up to date. Whatever it reads must be so already. Raises Permanent where the memory is too small."""
+        with within_memory(f"{model.name}: making it"):
+            return self._refresh(model)
+
+    def _refresh(self, model: Model) -> Refreshed:
         batch, _, as_of = self._state().get(model.name, (None, None, None))
         if batch is None:
             return self._whole(model)
@@ -246,16 +249,16 @@ class Refresher:
 
     def _build(self, model: Model, text: str) -> Refreshed:
         """Make a table anew from its own SELECT: at once, or, where that would take more memory than there is, range of keys by
-        range of keys. Raises Permanent when it does not fit either way."""
+        range of keys. Raises OutOfMemoryException when it does not fit either way."""
         number = self._parts(model)
         while True:
             try:
                 if number == 1:
                     return self.replace(model, select_of(self.connection, model, text))
                 return self._build_in_parts(model, number)
-            except duckdb.OutOfMemoryException as error:
+            except duckdb.OutOfMemoryException:
                 if model.refresh == WHOLE or number * PARTS_MORE > PARTS_MOST:
-                    raise _too_large(model) from error
+                    raise
             number *= PARTS_MORE
 
     def _parts(self, model: Model) -> int:
@@ -549,13 +552,6 @@ class Refresher:
 
     def _one(self, statement: str, values: list | None = None) -> int:
         return self.connection.execute(statement, values or []).fetchall()[0][0]
-
-
-def _too_large(model: Model) -> Permanent:
-    return Permanent(
-        f"{model.name}: making it takes more memory than the pipeline may use",
-        remedy=f"give it more by {MEMORY_VARIABLE} (for example 8GB), and close what else uses the machine's",
-    )
 
 
 def next_batch(connection: duckdb.DuckDBPyConnection) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from orders_pipeline.kernel.faults import Transient, Usage
+from orders_pipeline.kernel.faults import Permanent, Transient, Usage
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.macros import macro_statements
 from orders_pipeline.kernel.sqltext import literal
@@ -120,6 +120,18 @@ def planned_as_written(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         yield
     finally:
         connection.execute("PRAGMA enable_optimizer")
+
+
+@contextlib.contextmanager
+def within_memory(doing: str) -> Iterator[None]:
+    """What is done here needs no more memory than there is; raises Permanent, naming it, where it does."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise Permanent(
+            f"{doing} takes more memory than the pipeline may use",
+            remedy=f"give it more by {MEMORY_VARIABLE} (for example 8GB), and close what else uses the machine's",
+        ) from error
 
 
 @contextlib.contextmanager

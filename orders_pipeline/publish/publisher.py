@@ -24,7 +24,7 @@ from orders_pipeline.kernel.models import WHOLE, Model
 from orders_pipeline.kernel.refresh import Refreshed, Refresher, advance, forget_taken, next_batch
 from orders_pipeline.kernel.sqltext import literal, quote
 from orders_pipeline.kernel.tables import TableSpec, load_tables
-from orders_pipeline.kernel.warehouse import table_exists, transaction
+from orders_pipeline.kernel.warehouse import table_exists, transaction, within_memory
 from orders_pipeline.publish.spare import CONSUMERS as SPARES
 from orders_pipeline.publish.spare import Batches, Spare, is_cheaper
 
@@ -171,7 +171,8 @@ class Publisher:
         try:
             self.connection.execute("BEGIN TRANSACTION")
             for name, change in public.items():
-                self._write_table(self.specs[name], change, state.batches)
+                with within_memory(f"{name}: publishing it"):
+                    self._write_table(self.specs[name], change, state.batches)
             for name in HISTORY:
                 if table_exists(self.connection, name):
                     self._write_history(self.specs[name], state.as_of)

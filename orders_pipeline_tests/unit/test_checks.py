@@ -55,6 +55,23 @@ def test_counting_together_gives_what_each_claim_alone_gives(sample_home: Home) 
     assert counted > 10
 
 
+def test_a_check_that_does_not_fit_into_memory_is_named(tmp_path) -> None:
+    from orders_pipeline.kernel.faults import Permanent
+    from orders_pipeline.kernel.models import Model
+    from orders_pipeline.kernel.refresh import Refreshed, Refresher
+    from orders_pipeline.kernel.settings import Settings
+
+    model = Model("orders.t", "orders", "t", tmp_path, "", ("x",), "whole", "", (), frozenset(), "", None, frozenset(), None)
+    with connect(":memory:", tmp_path) as connection:
+        connection.execute("CREATE SCHEMA orders; CREATE TABLE orders.t AS SELECT range AS x FROM range(3000000)")
+        refresher = Refresher(connection, [model], SAMPLE_AS_OF, Settings({"check_history_days": 400}))
+        connection.execute("SET memory_limit = '60MB'; SET max_temp_directory_size = '1MB'")
+        large = "SELECT hash(x) AS x, count(*) AS n FROM orders.t GROUP BY ALL HAVING n > 1"
+        with pytest.raises(Permanent, match=r"orders\.t: the check repeats takes more memory.*ORDERS_PIPELINE_MEMORY"):
+            asked = [checks.Check("repeats", "orders.t", "warn", large)]
+            checks.run_checks(refresher, asked, {"orders.t": Refreshed(model, "whole", 1)}, "r1")
+
+
 def test_results_of_a_pass_are_those_of_the_claims(tmp_path) -> None:
     from orders_pipeline.kernel.models import Model
     from orders_pipeline.kernel.refresh import Refreshed, Refresher
