@@ -247,6 +247,7 @@ class _Kept:
             self._process.wait(timeout=KEPT_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
+            self._process.wait()  # Gone, not only told to go.
 
 
 def _wait(process: subprocess.Popen, meanwhile: Callable[[], None] = lambda: None) -> int:
