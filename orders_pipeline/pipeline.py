@@ -209,7 +209,8 @@ class Session:
         whether or not a check stands against publishing. `anew`: results of an audit have come to the history."""
         self.refresh()
         self.check()
-        forget_old(self._refresher)
+        if self.results:
+            forget_old(self._refresher)
         if self.prompt:
             later.note(self.home)
         publication = self._publisher.publish(list(self.results.values()), anew=bool(self.news) or anew)

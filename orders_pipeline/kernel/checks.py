@@ -89,7 +89,7 @@ def run_checks(refresher: Refresher, checks: Iterable[Check], changed: Mapping[s
     """Check every table that changed since the last publication; results are kept in quality.check_results.
 
     Claims about single rows of a table are counted in one pass over it. Where only keys changed, a claim is checked on the
-    rows of those keys.
+    rows of those keys. Raises Permanent, naming the check, where the memory is too small.
     """
     connection = refresher.connection
     connection.execute(RESULTS)
@@ -97,7 +97,10 @@ def run_checks(refresher: Refresher, checks: Iterable[Check], changed: Mapping[s
     failing: dict[Check, int] = {}
     for table in dict.fromkeys(c.table for c in asked):
         failing |= _count_rows(refresher, [c for c in asked if c.table == table], changed[table])
-    results = [_run(refresher, c, changed[c.table], failing.get(c)) for c in asked]
+    results = []
+    for check in asked:
+        with within_memory(f"{check.table}: the check {check.name}"):
+            results.append(_run(refresher, check, changed[check.table], failing.get(check)))
     rows = [
         [
             run_id,
@@ -121,7 +124,6 @@ def run_checks(refresher: Refresher, checks: Iterable[Check], changed: Mapping[s
 
 def forget_old(refresher: Refresher) -> None:
     """Results are kept for so many days, the last one of each check for good."""
-    refresher.connection.execute(RESULTS)
     days = refresher.settings.thresholds["check_history_days"]
     refresher.connection.execute(
         "DELETE FROM quality.check_results AS r WHERE checked_at < ? AND EXISTS (SELECT 1 FROM quality.check_results AS n "
@@ -185,12 +187,7 @@ def _text(refresher: Refresher, sql: str, what: Refreshed) -> str:
 
 
 def _run(refresher: Refresher, check: Check, what: Refreshed, failing: int | None) -> CheckResult:
-    """The result of one check; `failing` where its rows are counted already. Raises Permanent where the memory is too small."""
-    with within_memory(f"{check.table}: the check {check.name}"):
-        return _result(refresher, check, what, failing)
-
-
-def _result(refresher: Refresher, check: Check, what: Refreshed, failing: int | None) -> CheckResult:
+    """The result of one check; `failing` where its rows are counted already."""
     connection = refresher.connection
     body = _text(refresher, check.sql, what) if failing != 0 else ""
     if failing is None:

@@ -1,7 +1,8 @@
 """What the amount due of an order's row is made of: goods, plus what is added, less what is taken off, found by the figures.
 
 Names like `coupon` or `복수구매할인` say little of whether a column is part of the account. A choice of columns that makes to the
-cent what lies between the goods and the amount due, in (almost) every row, says it, and which way each of them counts.
+cent what lies between the goods and the amount due, in (almost) every row, says it, and which way each of them counts. Here some
+rows may not add up (a refund), as in the net of a settlement (`settlement`) none may: that is why it is found in another way.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-#: Columns that may lie between goods and due, and the share of rows in which they must add up.
-_COLUMNS_MAX, _HOLDS = 12, 0.95
+from orders_pipeline.ingest.suggest.relations import holds
+
+#: Columns that may lie between goods and due.
+_COLUMNS_MAX = 12
 #: Rows in which a part must have a figure, and rows beyond the number of parts before an account is believed.
 _FIGURES, _ROWS_BEYOND = 2, 3
 #: Rows one guess is made from, and guesses: a row that does not add up (a refund) spoils those it is in.
@@ -40,13 +43,15 @@ def find_due(values: Mapping[int, Any], dues: Sequence[int], goods: Sequence[Any
         told = [i for i in others if i != due and np.count_nonzero(values[i]) >= _FIGURES][:_COLUMNS_MAX]
         if not told or np.count_nonzero(between) < _FIGURES:
             continue
-        accounts = {account for account in _guesses(np, [values[i] for i in told], between) if any(account)}
-        held = [a for a in accounts if _adds_up(np, [values[i] for i in told], a, between)]
-        fewest = [a for a in held if np.count_nonzero(a) == min(map(np.count_nonzero, held))]
+        columns = [values[i] for i in told]
+        held = [a for a in _guesses(np, columns, between) if any(a) and _adds_up(np, columns, a, between)]
+        least = min(map(np.count_nonzero, held), default=0)
+        fewest = [a for a in held if np.count_nonzero(a) == least]
+        parts = {i: sign for i, sign in zip(told, fewest[0], strict=True) if sign} if len(fewest) == 1 else {}
         # Goods = due + discount is as true with the two exchanged: what is due is more than what was taken off.
-        if len(fewest) == 1 and all(abs(values[i].sum()) < values[due].sum() for i, s in zip(told, fewest[0], strict=True) if s):
+        if parts and all(abs(values[i].sum()) < values[due].sum() for i in parts):
             # What is taken off is written with a minus or without.
-            return Due(due, {i: s if values[i].sum() > 0 else -s for i, s in zip(told, fewest[0], strict=True) if s})
+            return Due(due, {i: sign if values[i].sum() > 0 else -sign for i, sign in parts.items()})
     return None
 
 
@@ -77,6 +82,4 @@ def _guesses(np: Any, columns: Sequence[Any], between: Any) -> set[tuple[int, ..
 def _adds_up(np: Any, columns: Sequence[Any], account: Sequence[int], between: Any) -> bool:
     used = [(s, c) for s, c in zip(account, columns, strict=True) if s]
     telling = (between != 0) | np.any([c != 0 for _, c in used], axis=0)
-    rows = int(telling.sum())
-    true = sum(s * c for s, c in used) == between
-    return rows >= len(used) + _ROWS_BEYOND and int((true & telling).sum()) >= _HOLDS * rows
+    return int(telling.sum()) >= len(used) + _ROWS_BEYOND and holds(sum(s * c for s, c in used) == between, telling)

@@ -42,18 +42,19 @@ READING_SPREAD = 0.9
 _GIVEN = frozenset({"courier_name", "exported_at", "raw_channel_order_id"})
 #: Share of filled cells from which a column needs no other to stand in, unless that one is this sure: a later file may have gaps.
 _FILLED, _SURE = 0.98, 0.9
-#: How sure it is that columns that make up the net in every row are its parts; of one without a figure only its name speaks.
+#: How sure it is that columns that make up the net in every row are its parts; of one without a figure only its name speaks;
+#: and of what is left to the person.
 _ADDS_UP, _NAMED_LIKE_A_PART, _OPEN = 0.95, 0.7, 0.5
 _SETTLED = 2.0
 #: Log-odds of a column for the price, of which nothing but a product speaks, and for the goods' amount of one named like a price.
 _PRICED, _MULTIPLIED = 1.6, 3.0
-#: Fields that stand in where the file has no column for a required one, and the words beside a status.
 #: What is taken off what the merchant gets, not off what the buyer owes.
 _KEPT_BACK = frozenset({"fee", "freight", "tax", "rate", "settle"})
 _GIVEN_AWAY = frozenset({"discount", "coupon", "promotion", "points", "bear", "agreed price"})
 _FUNDERS = ("merchant_discount_amount", "platform_discount_amount")
 #: What a column between goods and amount due may be named like.
 _BETWEEN = frozenset({*_FUNDERS, "freight_amount", "refunded_amount", "deposit_amount"})
+#: Fields that stand in where the file has no column for a required one, and the words beside a status.
 _FOR_REQUIRED = ("paid_amount", "paid_at", "product_title", "platform_txn_id", "return_id", "raw_status")
 _PAYMENT_ROLES = ("amount:credit", "amount:debit", "amount:fee", "amount:direction")
 

@@ -60,16 +60,16 @@ def find_relations(connection: duckdb.DuckDBPyConnection, profile: Profile, word
                 members = (price.index, quantity.index, amount.index)
                 if len(set(members)) == 3:
                     p, q, a = (values[i] for i in members)
-                    if _holds(abs(p * q - a * UNIT) < UNIT * UNIT // 100, (q > UNIT) & (p != 0)):
+                    if holds(abs(p * q - a * UNIT) < UNIT * UNIT // 100, (q > UNIT) & (p != 0)):
                         found.products.append(members)
     for whole in telling:
         for one, two in combinations([c for c in telling if c is not whole], 2):
             a, b, w = values[one.index], values[two.index], values[whole.index]
-            if _holds(a + b == w, (a != 0) & (b != 0)):
+            if holds(a + b == w, (a != 0) & (b != 0)):
                 found.sums.append((one.index, two.index, whole.index))
     for one, two in combinations([c for c in money[: 2 * _MONEY_MAX] if c.count], 2):
         a, b = values[one.index], values[two.index]
-        if _holds((a == 0) | (b == 0), (a != 0) | (b != 0), share=1.0):
+        if holds((a == 0) | (b == 0), (a != 0) | (b != 0), share=1.0):
             found.exclusive.add(frozenset((one.index, two.index)))
     for quantity in counts:
         for amount in telling:
@@ -95,7 +95,8 @@ def _numbers(connection: duckdb.DuckDBPyConnection, profile: Profile, indexes: s
     return {i: found[f"c{i}"] for i in indexes}
 
 
-def _holds(true: Any, telling: Any, share: float | None = None) -> bool:
+def holds(true: Any, telling: Any, share: float | None = None) -> bool:
+    """Whether a relation, `true` or not in each row, is so in nearly all of the rows that tell anything of it."""
     asked = int(telling.sum())
     return asked >= ROWS_MIN and int((true & telling).sum()) / asked >= (share or HOLDS)
 

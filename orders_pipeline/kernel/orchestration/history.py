@@ -181,16 +181,13 @@ class BulkEventLog(SqliteEventLogStorage):
         """What is known of assets; while events are held back, of those made meanwhile only what a step asks: the last making."""
         with self._held_lock:
             made = {key: self._made[key] for key in asset_keys or () if key in self._made}
-        if asset_keys is None or not self._holders:
-            found = list(super().get_asset_records(asset_keys))
-        else:
-            # What is held back tells nothing of the others' last making: it need not be written before they are looked up.
-            self._writing.is_looking_past = True
-            try:
-                left = [key for key in asset_keys if key not in made]
-                found = list(super().get_asset_records(left)) if left else []
-            finally:
-                self._writing.is_looking_past = False
+        left = None if asset_keys is None else [key for key in asset_keys if key not in made]
+        # What is held back tells nothing of the others' last making: it need not be written before they are looked up.
+        self._writing.is_looking_past = left is not None
+        try:
+            found = [] if left == [] else list(super().get_asset_records(left))
+        finally:
+            self._writing.is_looking_past = False
         return found + [
             AssetRecord(
                 storage_id=0,
