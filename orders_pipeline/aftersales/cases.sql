@@ -1,16 +1,10 @@
 -- grain: return_id
--- refresh: whole
--- changes at: always
+-- refresh: case by return_guid
+-- changes at: next_change_at
+-- ages at: next_reading_at
 -- After-sales cases: what each is about, which way it goes, who owes the next step until when, and what it is due. A thin layer: the steps
 -- change with what is touched, ages with every look.
-WITH named AS (
-    SELECT
-        return_guid,
-        count(*) OVER (PARTITION BY return_id) AS same_count
-    FROM aftersales.progress
-),
-
-judged AS (
+WITH judged AS (
     SELECT
         p.return_guid,
         coalesce(p.refund_amount, p.refund_due_amount) AS amount,
@@ -30,9 +24,8 @@ judged AS (
 )
 
 SELECT
-    -- Two shops may use one number, and a shop one number for two orders: it is then shown with them.
     CASE
-        WHEN n.same_count > 1 THEN p.channel || '/' || p.shop_id || '/' || p.channel_order_id || '/' || p.return_id
+        WHEN n.return_guid IS NOT NULL THEN p.channel || '/' || p.shop_id || '/' || p.channel_order_id || '/' || p.return_id
         ELSE p.return_id
     END AS return_id,
     p.return_guid,
@@ -75,7 +68,10 @@ SELECT
     j.auto_reason,
     p.source,
     p.file_id,
-    p.row_number
+    p.row_number,
+    CASE WHEN p.due_at >= as_of() THEN add_seconds(p.due_at, 0.000001) END AS next_change_at,
+    -- A case that goes on is older at every look.
+    CASE WHEN p.stage NOT IN ('done', 'closed') THEN add_seconds(greatest(as_of(), p.requested_at), 0.000001) END AS next_reading_at
 FROM aftersales.progress AS p
-INNER JOIN named AS n ON p.return_guid = n.return_guid
 INNER JOIN judged AS j ON p.return_guid = j.return_guid
+LEFT JOIN aftersales.shared_numbers AS n ON p.return_guid = n.return_guid

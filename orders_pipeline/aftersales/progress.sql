@@ -1,5 +1,6 @@
 -- grain: return_guid
 -- refresh: return by return_guid
+-- touches: case by return_guid
 -- lookup: orders.orders, orders.products, fulfilment.shipment_lines, ref.return_classes, ref.return_stages
 -- Each case once, with what is known of its steps: what the channel says, and what parcels, stock and accounts show.
 WITH goods AS (

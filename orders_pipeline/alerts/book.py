@@ -57,30 +57,48 @@ def look(
     asked = [r for r in (load_rules() if rules is None else rules) if r.tables <= there]
     if not asked or (last is not None and as_of < last):
         return News(standing=_standing(connection))
-    parts = [_found(rule, as_of, settings) for rule in asked]
+    # What an alert says is worked out for those of which it is written down.
+    now = " UNION ALL ".join(f"SELECT rule, entity_id FROM ({_found(rule, as_of, settings)})" for rule in asked)
     names = ", ".join(literal(r.name) for r in asked)
+    before = f"SELECT rule, entity_id FROM {TABLE} WHERE cleared_at IS NULL AND rule IN ({names})"
     with transaction(connection):
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE alerts_now AS {' UNION ALL BY NAME '.join(parts)}")
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE alerts_changed AS SELECT coalesce(n.rule, b.rule) AS rule, "
+            "coalesce(n.entity_id, b.entity_id) AS entity_id, n.rule IS NOT NULL AS stands, b.rule IS NOT NULL AS stood "
+            f"FROM ({now}) AS n FULL JOIN ({before}) AS b "
+            f"ON n.rule = b.rule AND n.entity_id = b.entity_id{' WHERE n.rule IS NULL OR b.rule IS NULL' if is_brief else ''}"
+        )
+        changed = connection.execute(
+            "SELECT rule, count(*) FILTER (WHERE stands AND NOT stood), count(*) FILTER (WHERE NOT stands), "
+            "count(*) FILTER (WHERE stands AND stood) FROM alerts_changed GROUP BY rule"
+        ).fetchall()
+        raised, cleared, kept = (sum(row[n] for row in changed) for n in (1, 2, 3))
         same = "b.cleared_at IS NULL AND b.rule = n.rule AND b.entity_id = n.entity_id"
-        if not is_brief:
+        if cleared:
+            connection.execute(
+                f"UPDATE {TABLE} AS b SET cleared_at = ? FROM alerts_changed AS n WHERE {same} AND NOT n.stands", [as_of]
+            )
+        told = {rule for rule, new, _, still in changed if new or still}
+        if told:
+            parts = " UNION ALL BY NAME ".join(_found(rule, as_of, settings) for rule in asked if rule.name in told)
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE alerts_told AS SELECT f.*, c.stood FROM ({parts}) AS f "
+                "JOIN alerts_changed AS c ON f.rule = c.rule AND f.entity_id = c.entity_id"
+            )
+        if kept:
             connection.execute(
                 f"UPDATE {TABLE} AS b SET last_seen_at = ?, message = n.message, message_zh = n.message_zh "
-                f"FROM alerts_now AS n WHERE {same}",
+                f"FROM alerts_told AS n WHERE {same} AND n.stood",
                 [as_of],
             )
-        cleared = connection.execute(
-            f"UPDATE {TABLE} AS b SET cleared_at = ? WHERE b.cleared_at IS NULL AND b.rule IN ({names}) "
-            f"AND NOT EXISTS (SELECT 1 FROM alerts_now AS n WHERE {same})",
-            [as_of],
-        ).fetchall()[0][0]
-        # The same entity may be raised again at the moment it was cleared: the count of earlier alerts tells them apart.
-        raised = connection.execute(
-            f"INSERT INTO {TABLE} SELECT md5(concat_ws('|', n.rule, n.entity_id, (SELECT count(*) FROM {TABLE} AS e "
-            "WHERE e.rule = n.rule AND e.entity_id = n.entity_id))), n.rule, n.severity, n.entity_type, n.entity_id, "
-            f"n.channel, ?, ?, NULL, n.message, n.message_zh FROM alerts_now AS n "
-            f"WHERE NOT EXISTS (SELECT 1 FROM {TABLE} AS b WHERE {same})",
-            [as_of, as_of],
-        ).fetchall()[0][0]
+        if raised:
+            # The same entity may be raised again at the moment it was cleared: the count of earlier alerts tells them apart.
+            connection.execute(
+                f"INSERT INTO {TABLE} SELECT md5(concat_ws('|', n.rule, n.entity_id, (SELECT count(*) FROM {TABLE} AS e "
+                "WHERE e.rule = n.rule AND e.entity_id = n.entity_id))), n.rule, n.severity, n.entity_type, n.entity_id, "
+                f"n.channel, ?, ?, NULL, n.message, n.message_zh FROM alerts_told AS n WHERE NOT n.stood",
+                [as_of, as_of],
+            )
     return News(raised, cleared, _standing(connection))
 
 

@@ -70,16 +70,18 @@ def _section(known: Dictionary, spec: TableSpec, model: Model | None, models: Ma
 
 def _machinery(model: Model, models: Mapping[str, Model]) -> list[tuple[str, str]]:
     by_key = f"by touched {model.refresh}, column {code(model.key)}"
+    whole = "whole, when something it reads has changed" + (f"; written by {code(model.by.column)}" if model.by else "")
     clock = {None: "", "always": "built anew for every new as_of"}
     return [
         ("grain", codes(model.grain)),
         (
             "refresh",
-            ("a view" if model.is_view else "whole, when something it reads has changed") if model.refresh == WHOLE else by_key,
+            "a view" if model.is_view else whole if model.refresh == WHOLE else by_key,
         ),
         ("pace", "made later than the run of a file, in a quiet while, at the latest after some minutes" if model.later else ""),
         ("touches", ", ".join(f"{t.kind} by {code(t.column)}" for t in model.touches)),
         ("clock", clock.get(model.clock, f"rows whose {code(model.clock)} has come")),
+        ("readings", f"rows whose {code(model.reading)} has come, by the run that makes everything" if model.reading else ""),
         ("reads", codes(sorted(model.after))),
         ("read by", codes(sorted(m.name for m in models.values() if model.name in m.after))),
     ]

@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from orders_pipeline.dictionary.model import read_yaml
 from orders_pipeline.kernel.faults import Usage
-from orders_pipeline.kernel.models import Model, parse, render
+from orders_pipeline.kernel.models import WHOLE, Model, parse, render
 from orders_pipeline.kernel.refresh import Refreshed, Refresher
 from orders_pipeline.kernel.statements import statement, tables_in
 from orders_pipeline.kernel.warehouse import records, transaction, within_memory
@@ -173,7 +173,7 @@ def counting(table: str, alias: str, claims: tuple[str, ...]) -> str:
 
 
 def _text(refresher: Refresher, sql: str, what: Refreshed) -> str:
-    within = what.model if what.how == "keys" else None
+    within = what.model if _is_narrowed(what) else None
     kept = refresher.kept_rows(sql, within) if within else None
     return statement(
         sql,
@@ -196,4 +196,9 @@ def _run(refresher: Refresher, check: Check, what: Refreshed, failing: int | Non
     if failing:
         rows = records(connection, f"SELECT * FROM ({body}) LIMIT {SAMPLE_ROWS}")
         sample = json.dumps([{name: str(value) for name, value in row.items()} for row in rows], ensure_ascii=False)
-    return CheckResult(check, what.keys or what.rows, failing, sample)
+    return CheckResult(check, what.keys if _is_narrowed(what) else what.rows, failing, sample)
+
+
+def _is_narrowed(what: Refreshed) -> bool:
+    """Whether claims are checked on the rows of touched keys: what is made whole may be wrong beside them."""
+    return what.how == "keys" and what.model.refresh != WHOLE

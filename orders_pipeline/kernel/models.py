@@ -5,11 +5,13 @@ The header is the comment lines above the SELECT, in any order:
     -- grain: order_guid, line_no           the columns that identify a row
     -- refresh: order by order_guid         rows are replaced by touched key: kind, then its column; or just `whole`; or
                                             `view`: made whole and kept as a view, for what only adds the clock to another table
-    -- touches: payment by payment_guid     (any number) replacing rows touches these keys for the models below
+    -- touches: payment by payment_guid     (any number) replacing rows touches these keys for the models below; one that
+                                            stands in a table made whole says that only the rows of those keys are
+                                            replaced, there and where it is published, whose rows came out otherwise
     -- lookup: orders.id_map, raw.products  (optional) inputs read whole even in a scoped refresh
     -- changes at: next_change_at           (optional) output column with the next instant at which the clock alone
                                             may change the row; null = never (`always` for a table made whole)
-    -- ages at: next_reading_at             (optional) the same for numbers nobody acts on at once (seconds gone by): brought
+    -- ages at: next_reading_at             (optional) the same for numbers nobody acts on at once (time gone by): brought
                                             up to date only by the run that makes everything
     -- pace: later                         (optional) not made in the run that takes a file in but minutes after, with
                                             all that reads it
@@ -27,6 +29,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import heapq
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -94,6 +97,13 @@ class Model:
     function_sha: str = ""
     is_view: bool = False
     reading: str | None = None
+
+    @property
+    def by(self) -> Touch | None:
+        """The keys by which rows of the table are replaced; None where it is only ever replaced whole."""
+        if self.refresh != WHOLE:
+            return Touch(self.refresh, self.key)
+        return self.touches[0] if self.touches else None
 
 
 @lru_cache(maxsize=512)
@@ -170,8 +180,12 @@ def _read_header(sql: str) -> dict[str, list[str]]:
     for key in ("refresh", "changes at", "ages at", "pace", "through"):
         if len(header[key]) > 1:
             raise ModelError(f"`-- {key}:` is stated {len(header[key])} times")
-    if header["ages at"] and not header["changes at"]:
-        raise ModelError("`-- ages at:` stands beside `-- changes at:`")
+    if header["ages at"] and header["refresh"] in ([WHOLE], [VIEW]):
+        raise ModelError("`-- ages at:` is for tables refreshed by keys")
+    if len(header["touches"]) > {WHOLE: 1, VIEW: 0}.get(header["refresh"][0], math.inf):
+        raise ModelError("a table made whole is replaced by one kind of key at most, a view by none: `-- touches:`")
+    if header["touches"] and header["refresh"] == [WHOLE] and header["through"]:
+        raise ModelError("a table made whole by a function is replaced whole, or by `each` value of a column: no `-- touches:`")
     if header["pace"] not in ([], [LATER]):
         raise ModelError(f"`-- pace: {header['pace'][0]}` is not `{LATER}`")
     return header
@@ -186,8 +200,9 @@ def _through(header: Mapping[str, list[str]], room: Path) -> dict[str, Any]:
     if stated is None or not returns or _COLUMN.sub("", text).strip():
         raise ModelError("a table made by a function needs `-- through: module.function` and `-- returns: column TYPE, ...`")
     function, each = stated.groups(default="")
-    if each and (each not in returns or header["refresh"] != [WHOLE]):
-        raise ModelError(f"`-- through: {name}` is for a table made whole that has the column {each}")
+    keyed = header["refresh"] != [WHOLE] and header["refresh"][0].rpartition(" ")[2]
+    if each and (each not in returns or keyed not in (False, each)):
+        raise ModelError(f"`-- through: {name}` is for a table made whole, or by that key, that has the column {each}")
     module = room.joinpath(*function.split(".")[:-1]).with_suffix(".py")
     if not module.exists():
         raise ModelError(f"`-- through: {name}`: there is no {module.name} in the room")

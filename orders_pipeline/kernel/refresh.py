@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -21,7 +21,7 @@ import duckdb
 from orders_pipeline.kernel import models as sql
 from orders_pipeline.kernel.known import STATE as KNOWN_STATE
 from orders_pipeline.kernel.known import Known
-from orders_pipeline.kernel.models import WHOLE, Model
+from orders_pipeline.kernel.models import WHOLE, Model, Touch
 from orders_pipeline.kernel.nearby import Nearby, kept_name
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.sqltext import quote
@@ -29,6 +29,7 @@ from orders_pipeline.kernel.statements import narrowed_tables, parts, shows_the_
 from orders_pipeline.kernel.through import give, give_only, marks_of, select_made, select_of
 from orders_pipeline.kernel.warehouse import (
     columns_of,
+    described,
     every_column,
     sizes,
     tables_there,
@@ -75,10 +76,11 @@ class Refreshed:
 
 
 class _Touched(NamedTuple):
-    """What a temporary table of touched keys holds: those of so many `touches` from the batch `first` on (None: there are none);
-    how many keys they are, the first batch any of them was met in (None where all are new), and whether the new ones are written
-    down by now."""
+    """What a temporary table of touched keys holds: those of so many `touches` after a batch, the earliest in the batch `first`
+    (None: there are none); how many keys they are, the first batch any of them was met in (None where all are new), and whether
+    the new ones are written down by now."""
 
+    after: int
     first: int | None
     touches: int
     keys: int
@@ -109,8 +111,9 @@ class Refresher:
         self._columns: dict[str, dict[str, str]] = {}
         self._references: dict[str, str] = {}
         self._gathered: dict[str, _Touched] = {}
+        self._touched_since: set[str] = set()
         self.known = Known(connection)
-        for kind in {m.refresh for m in self.models} - {WHOLE}:
+        for kind in {m.by.kind for m in self.models if m.by}:
             self.known.table(kind)
         self.nearby = Nearby(connection, lambda: self._sizes)
 
@@ -144,7 +147,7 @@ class Refresher:
         for model in self.models:
             batch, fingerprint, as_of = state.get(model.name, (None, None, None))
             stale = batch is None or fingerprint != self.fingerprint(model) or model.name not in there
-            back = model.clock is not None and as_of is not None and as_of > self.as_of
+            back = (model.clock or model.reading) and as_of is not None and as_of > self.as_of
             if full or stale or back or model.after & whole:
                 whole.add(model.name)
         with transaction(self.connection):
@@ -155,10 +158,10 @@ class Refresher:
     def _touch_by_clock(self, model: Model, last: datetime | None) -> None:
         """Touch the rows that the clock alone has changed since the model was last refreshed: those whose verdict is another,
         and, where this run reads clocks, those that show the time gone by."""
-        if model.clock is None or last is None:
+        if last is None:
             return
         found, values = [], []
-        if last < self.as_of:
+        if model.clock and last < self.as_of:
             found.append(f"{model.clock} > ? AND {model.clock} <= ?")
             values += [last, self.as_of]
         if model.reading and self.reads_clocks:
@@ -166,10 +169,7 @@ class Refresher:
             values.append(self.as_of)
         if found:
             with transaction(self.connection):
-                self.connection.execute(
-                    f"INSERT INTO kernel.touched SELECT DISTINCT ?, {model.key}, ? FROM {model.name} WHERE {' OR '.join(found)}",
-                    [model.refresh, self._run_batch, *values],
-                )
+                self._touch(model.refresh, f"SELECT DISTINCT {model.key} FROM {model.name} WHERE {' OR '.join(found)}", values)
 
     # ---- doing it
 
@@ -187,7 +187,7 @@ class Refresher:
             aged = model.clock is not None and as_of != self.as_of
             if aged or self.changed_since(model.after, batch):
                 # A table that shows the time is another one: comparing it with what is there would be the dearest part.
-                return self._whole(model, is_stale=aged and shows_the_clock(model.sql))
+                return self._whole(model, is_stale=aged and model.by is None and shows_the_clock(model.sql))
             return self._current(model)
         self._touch_by_clock(model, as_of)
         self._spread(model, batch)
@@ -197,7 +197,9 @@ class Refresher:
     def changed_since(self, names: Collection[str], batch: int) -> bool:
         """Whether any of these tables, models' or others, has changed since a batch."""
         by_name = self._by_name
-        kinds = {name if name not in by_name else by_name[name].refresh for name in names} - {WHOLE}
+        kinds = {name for name in names if name not in by_name} | {
+            by_name[n].by.kind for n in names if n in by_name and by_name[n].by
+        }
         marks = ", ".join("?" * len(kinds))
         touched = kinds and self._one(
             f"SELECT count(*) FROM kernel.touched WHERE batch > ? AND kind IN ({marks})", [batch, *kinds]
@@ -233,6 +235,8 @@ class Refresher:
             if is_stale or model.is_view:
                 return self._build(model, text)
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ANEW} AS {text}")
+            if model.by:
+                return self._replace_others(model, model.by)
             return self._current(model) if self._is_same(model) else self.replace(model, f"SELECT * FROM {_ANEW}")
         given = [model.name, give(self.connection, text)]
         if model.through_each:
@@ -318,6 +322,29 @@ class Refresher:
         self._rows.pop(model.name, None)
         return Refreshed(model, "whole", self.row_count(model))
 
+    def _replace_others(self, model: Model, by: Touch) -> Refreshed:
+        """Of a table made anew, replace the rows of those keys only whose rows came out otherwise."""
+        column = quote(by.column)
+        sides = (
+            f"(SELECT {column} AS key, count(*) AS n, sum(hash(t)) AS h FROM {t} AS t GROUP BY 1)" for t in (_ANEW, model.name)
+        )
+        others = self._one(
+            f"CREATE OR REPLACE TEMP TABLE {_OTHERS} AS SELECT coalesce(now.key, before.key) AS key "
+            f"FROM {' AS now FULL JOIN '.join(sides)} AS before ON now.key = before.key "
+            "WHERE (now.n, now.h) IS DISTINCT FROM (before.n, before.h)"
+        )
+        if not others:
+            return self._current(model)
+        inside = f"{column} IN (SELECT key FROM {_OTHERS})"
+        with transaction(self.connection):
+            self.connection.execute(f"DELETE FROM {model.name} WHERE {inside}")
+            self.connection.execute(f"INSERT INTO {model.name} BY NAME SELECT * FROM {_ANEW} WHERE {inside}")
+            self._touch(by.kind, f"SELECT key FROM {_OTHERS}")
+            self._advance(model)
+        self.nearby.forget(model.name)
+        self._rows.pop(model.name, None)
+        return Refreshed(model, "keys", self.row_count(model), others)
+
     def _is_same(self, model: Model) -> bool:
         """Whether the rows made anew are those of the table, in any order."""
         before, now = (
@@ -386,9 +413,10 @@ class Refresher:
         return Refreshed(model, "keys", self.row_count(model), keys)
 
     def met(self, model: Model, batch: int) -> str | None:
-        """A SELECT of those touched keys of a model's kind, as last asked for, that its table may have had rows of at a batch;
-        None where all are new."""
-        touched, since = self.touched_table(model.refresh), self._gathered[model.refresh].since
+        """A SELECT of those touched keys of a model, as last asked for, of which its table may have had rows at a batch; None
+        where all are new."""
+        kind = model.by.kind
+        touched, since = self.touched_table(kind), self._gathered[kind].since
         if not self.known.relies_on(model):
             return f"SELECT key FROM {touched}"
         if since is None or since > batch:
@@ -428,20 +456,23 @@ class Refresher:
         for kind in kinds:
             self._gather(kind, batch)
         with transaction(self.connection):
-            self.connection.execute(
-                f"INSERT INTO kernel.touched SELECT DISTINCT ?, key, ? FROM ({text}) AS found(key) "
-                "WHERE key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM kernel.touched t WHERE t.kind = ? AND t.key = found.key"
-                " AND t.batch > ?)",
-                [model.refresh, self._run_batch, model.refresh, batch],
+            self._touch(
+                model.refresh,
+                f"SELECT DISTINCT key FROM ({text}) AS found(key) WHERE key IS NOT NULL AND NOT EXISTS "
+                "(SELECT 1 FROM kernel.touched t WHERE t.kind = ? AND t.key = found.key AND t.batch > ?)",
+                [model.refresh, batch],
             )
 
     def _pass_on(self, model: Model, table: str, inside: str) -> None:
         for touch in model.touches:
-            self.connection.execute(
-                f"INSERT INTO kernel.touched SELECT DISTINCT ?, {touch.column}, ? FROM {table} "
-                f"WHERE {inside} AND {touch.column} IS NOT NULL",
-                [touch.kind, self._run_batch],
-            )
+            self._touch(touch.kind, f"SELECT DISTINCT {touch.column} FROM {table} WHERE {inside} AND {touch.column} IS NOT NULL")
+
+    def _touch(self, kind: str, keys: str, values: Sequence[object] = ()) -> None:
+        """Write down the keys a SELECT gives, each once, as touched in this run."""
+        self.connection.execute(
+            f"INSERT INTO kernel.touched SELECT ?, found.key, ? FROM ({keys}) AS found(key)", [kind, self._run_batch, *values]
+        )
+        self._touched_since.add(kind)
 
     @cached_property
     def views(self) -> frozenset[str]:
@@ -464,12 +495,14 @@ class Refresher:
 
     def _gather(self, kind: str, batch: int) -> _Touched:
         """Have the touched keys of a kind after a batch in their temporary table, with the batch they were met in (`since`; null:
-        not yet). While a run lasts touches are only added: those from one batch on that are as many as the last time, or of as
-        many keys, are of the same keys."""
+        not yet). While a run lasts touches are only added, and here alone: those from one batch on that are as many as the last
+        time, or of as many keys, are of the same keys."""
+        last = self._gathered.get(kind)
+        if last is not None and last.after == batch and kind not in self._touched_since:
+            return last
         name, values = self.touched_table(kind), [kind, batch]
         after = "FROM kernel.touched WHERE kind = ? AND batch > ?"
         first, touches = self.connection.execute(f"SELECT min(batch), count(*) {after}", values).fetchall()[0]
-        last = self._gathered.get(kind)
         if last is None or (last.first, last.touches) != (first, touches):
             if last is not None and last.first == first and last.keys == self._one(f"SELECT count(DISTINCT key) {after}", values):
                 last = last._replace(touches=touches)
@@ -479,9 +512,10 @@ class Refresher:
                     f"FROM (SELECT DISTINCT key {after}) AS t LEFT JOIN {self.known.table(kind)} AS k ON t.key = k.key",
                     values,
                 )
-                last = _Touched(first, touches, keys, self._one(f"SELECT min(since) FROM {name}"))
-            self._gathered[kind] = last
-        return last
+                last = _Touched(batch, first, touches, keys, self._one(f"SELECT min(since) FROM {name}"))
+        self._touched_since.discard(kind)
+        self._gathered[kind] = last._replace(after=batch)
+        return self._gathered[kind]
 
     def _advance(self, model: Model, rebuilt: bool = False) -> None:
         advance(self.connection, model.name, self._run_batch, self.fingerprint(model), self.as_of, rebuilt)
@@ -499,15 +533,14 @@ class Refresher:
         """The same among models that are up to date, while others are still to be refreshed."""
         among = list(among)
         rebuilt = dict(self.connection.execute("SELECT consumer, rebuilt FROM kernel.consumers").fetchall())
-        kinds = {m.refresh for m in among} - {WHOLE}
-        touched = {k: self._gather(k, batch or 0).keys for k in kinds}
+        touched = {k: self._gather(k, batch or 0).keys for k in {m.by.kind for m in among if m.by}}
         out = {}
         for model in among:
             rows = self.row_count(model)
             if batch is None or rebuilt.get(model.name, 0) > batch:
                 out[model.name] = Refreshed(model, "whole", rows)
-            elif touched.get(model.refresh):
-                out[model.name] = Refreshed(model, "keys", rows, touched[model.refresh])
+            elif model.by and touched[model.by.kind]:
+                out[model.name] = Refreshed(model, "keys", rows, touched[model.by.kind])
         return out
 
     def batch_of(self, consumer: str) -> int | None:
@@ -531,7 +564,8 @@ class Refresher:
         if not self._columns:
             self._columns = every_column(self.connection)
         if name not in self._columns:
-            self._columns[name] = columns_of(self.connection, name)
+            is_made = name in self._state()
+            self._columns[name] = (described if is_made else columns_of)(self.connection, name)
         return self._columns[name]
 
     def row_count(self, model: Model) -> int:

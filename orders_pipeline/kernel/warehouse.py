@@ -169,10 +169,9 @@ def table_exists(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
 def tables_there(connection: duckdb.DuckDBPyConnection) -> set[str]:
     """Every `schema.table` of the warehouse, views among them."""
     rows = connection.execute(
-        "SELECT DISTINCT schema_name || '.' || table_name FROM duckdb_columns() "
-        "WHERE database_name = current_database() AND NOT internal"
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database() AND NOT internal"
     ).fetchall()
-    return {name for (name,) in rows}
+    return {name for (name,) in rows} | views_there(connection)
 
 
 def views_there(connection: duckdb.DuckDBPyConnection) -> set[str]:
@@ -212,3 +211,9 @@ def columns_of(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, st
         [schema, table],
     ).fetchall()
     return dict(rows)
+
+
+def described(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
+    """The same of a table that is there: asked of duckdb_columns(), it would be looked for among the columns of all tables. That
+    there is none is an error, and the end of a transaction."""
+    return dict(connection.execute("SELECT name, type FROM pragma_table_info(current_database() || '.' || ?)", [name]).fetchall())

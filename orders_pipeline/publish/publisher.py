@@ -20,7 +20,7 @@ import duckdb
 
 from orders_pipeline.kernel.checks import CheckResult
 from orders_pipeline.kernel.home import Home
-from orders_pipeline.kernel.models import WHOLE, Model
+from orders_pipeline.kernel.models import Model
 from orders_pipeline.kernel.refresh import Refreshed, Refresher, advance, forget_taken, next_batch
 from orders_pipeline.kernel.sqltext import literal, quote
 from orders_pipeline.kernel.tables import TableSpec, load_tables
@@ -192,18 +192,18 @@ class Publisher:
                 self.connection.execute("SELECT ?", [str(error)])
 
     def _write_table(self, spec: TableSpec, change: Refreshed, batches: Batches) -> None:
-        model = change.model
-        if change.how != "keys" or model.refresh == WHOLE or model.key not in spec.columns:
+        model, by = change.model, change.model.by
+        if change.how != "keys" or by is None or by.column not in spec.columns:
             self._replace(spec)
             return
-        keys = f"SELECT key FROM {self.refresher.touched_table(model.refresh)}"
+        keys = f"SELECT key FROM {self.refresher.touched_table(by.kind)}"
         met = self.refresher.met(model, batches[int(model.later)] or 0)
         if met:
             self.connection.execute(
-                f"DELETE FROM published.{spec.name} WHERE {model.key} IN (SELECT CAST(key AS VARCHAR) FROM ({met}))"
+                f"DELETE FROM published.{spec.name} WHERE {by.column} IN (SELECT CAST(key AS VARCHAR) FROM ({met}))"
             )
         # By their place: see `models.scoped`.
-        rows = f"rowid IN (SELECT rowid FROM {spec.name} WHERE {model.key} IN ({keys}))"
+        rows = f"rowid IN (SELECT rowid FROM {spec.name} WHERE {by.column} IN ({keys}))"
         self.connection.execute(f"INSERT INTO published.{spec.name} BY NAME {self._select(spec)} WHERE {rows}")
 
     def _write_history(self, spec: TableSpec, as_of: datetime | None) -> None:

@@ -1,5 +1,6 @@
 -- grain: exception_guid, cause, amount, is_fact, evidence
 -- refresh: order by order_guid
+-- touches: exception by exception_guid
 -- What may explain each difference: amounts that stand somewhere in the rows of its order, none larger than it or going the
 -- other way. A fact is what happened, whatever the rest is (a correction, no payment at all).
 WITH receipts AS (

@@ -1,25 +1,12 @@
 -- grain: exception_guid, cause_number
--- refresh: whole
+-- refresh: exception by exception_guid
 -- through: causes.causes_of each exception_guid
 -- returns: exception_guid UUID, cause_number INTEGER, cause VARCHAR, explained_amount DECIMAL(18, 2), evidence VARCHAR
 -- Why each difference exists, tried in this order: the original payment, coupons and promotions, freight, refunds, time of
 -- capture; with the amount each cause explains and, last, what none of them does. Together they are the difference.
 -- A candidate that is a fact by itself explains its amount even where a rest remains, the others only where they make up the
 -- difference exactly.
-WITH late AS (
-    SELECT
-        d.exception_guid,
-        d.amount_diff,
-        s.business_on,
-        count(*) OVER (PARTITION BY d.exception_guid) AS fitting_count,
-        count(*) OVER (PARTITION BY s.payment_guid) AS claiming_count
-    FROM reconciliation.differences AS d
-    INNER JOIN reconciliation.stray_receipts AS s
-        ON d.channel = s.channel AND d.shop_id = s.shop_id AND d.currency = s.currency AND s.amount = -d.amount_diff
-    WHERE d.has_order AND abs(days_between(s.business_on, d.opened_on)) <= threshold('capture_window_days')
-),
-
-candidates AS (
+WITH candidates AS (
     SELECT
         exception_guid,
         cause,
@@ -36,8 +23,7 @@ candidates AS (
         amount_diff AS amount,
         FALSE AS is_fact,
         'the account books the same sum without a number on ' || CAST(business_on AS VARCHAR) AS evidence
-    FROM late
-    WHERE fitting_count = 1 AND claiming_count = 1
+    FROM reconciliation.late_receipts
 )
 
 SELECT

@@ -1,5 +1,6 @@
 -- grain: exception_guid
 -- refresh: order by order_guid
+-- touches: exception by exception_guid
 -- What somebody has to look at: every order whose legs disagree, and every delay that has outlived its time.
 -- The match touches an order when a delay of its is over: no clock of its own is needed here.
 SELECT

@@ -1,45 +1,9 @@
 -- grain: exception_guid
--- refresh: whole
--- changes at: always
+-- refresh: exception by exception_guid
+-- ages at: next_reading_at
 -- The queue of what somebody has to look at: each difference with its cause, its age, who is to act and where it stands.
 -- The state follows from the last decision about it, and from whether the difference is still what was decided on.
-WITH decided AS (
-    SELECT
-        exception_guid,
-        action,
-        decided_by,
-        decided_at,
-        why,
-        reason,
-        amount,
-        quantity,
-        assignee,
-        second_person
-    FROM reconciliation.exception_decisions
-    WHERE is_last
-),
-
--- Decisions about an order whose difference has got another reason since: they do not hold for the new one.
-decided_otherwise AS (
-    SELECT
-        order_guid,
-        max(reason) AS reason
-    FROM reconciliation.exception_decisions
-    WHERE is_last AND action NOT IN ('assign', 'reopen') AND order_guid IS NOT NULL
-    GROUP BY order_guid
-),
-
--- A payout that has reached the bank looks like money nobody has ordered anything for.
-payouts_at_bank AS (
-    SELECT a.order_guid
-    FROM payments.allocations AS a
-    LEFT JOIN reconciliation.payout_arrivals AS p ON a.payment_guid = p.payment_guid
-    WHERE NOT a.is_linked
-    GROUP BY a.order_guid
-    HAVING count(*) = count(p.payment_guid)
-),
-
-first_causes AS (
+WITH first_causes AS (
     SELECT exception_guid, cause
     FROM reconciliation.difference_causes
     WHERE cause_number = 1
@@ -67,17 +31,17 @@ weighed AS (
         s.why,
         s.assignee,
         s.second_person,
-        s.amount AS decided_amount,
-        coalesce(s.reason <> d.reason, FALSE)
-        OR coalesce(s.amount <> coalesce(d.amount_diff, 0), FALSE)
-        OR coalesce(s.quantity <> coalesce(d.qty_diff, 0), FALSE) AS has_changed,
-        o.order_guid IS NOT NULL AND s.exception_guid IS NULL AS is_decided_otherwise,
-        b.order_guid IS NOT NULL AS is_payout
+        s.decided_amount,
+        coalesce(s.decided_reason <> d.reason, FALSE)
+        OR coalesce(s.decided_amount <> coalesce(d.amount_diff, 0), FALSE)
+        OR coalesce(s.decided_qty <> coalesce(d.qty_diff, 0), FALSE) AS has_changed,
+        coalesce(s.is_decided_otherwise, FALSE) AS is_decided_otherwise,
+        coalesce(s.is_payout, FALSE) AS is_payout,
+        -- Another day of its place makes it a day older.
+        to_utc_timestamp(CAST(add_days(local_date(as_of(), d.timezone), 1) AS TIMESTAMP), d.timezone) AS next_reading_at
     FROM reconciliation.differences AS d
     LEFT JOIN first_causes AS c ON d.exception_guid = c.exception_guid
-    LEFT JOIN decided AS s ON CAST(d.exception_guid AS VARCHAR) = s.exception_guid
-    LEFT JOIN decided_otherwise AS o ON CAST(d.order_guid AS VARCHAR) = o.order_guid AND d.reason <> o.reason
-    LEFT JOIN payouts_at_bank AS b ON d.order_guid = b.order_guid AND NOT d.has_order
+    LEFT JOIN reconciliation.settled_exceptions AS s ON d.exception_guid = s.exception_guid
 ),
 
 stated AS (
@@ -147,5 +111,6 @@ SELECT
     decided_by,
     decided_at,
     why,
-    second_person
+    second_person,
+    next_reading_at
 FROM stated

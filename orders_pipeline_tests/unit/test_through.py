@@ -67,7 +67,7 @@ def test_the_header_gives_function_and_columns(tmp_path: Path) -> None:
         ("sums.total", "other.total", "no other.py"),
         ("parts BIGINT", "parts", "needs `-- through"),
         ("sums.total", "sums.total each", "needs `-- through"),
-        ("sums.total", "sums.total each thing_guid", "is for a table made whole"),
+        ("sums.total", "sums.total each total", "is for a table made whole, or by that key"),
     ],
 )
 def test_a_header_that_says_half_is_refused(tmp_path: Path, old: str, new: str, says: str | None) -> None:
@@ -97,11 +97,14 @@ def test_rows_of_touched_keys_are_replaced_and_typed(tmp_path: Path, monkeypatch
         assert connection.execute("SELECT thing_guid::VARCHAR, total, parts FROM room.totals").fetchall() == [(one, Decimal("3.10"), 2)]
 
 
-def test_of_very_many_rows_a_function_gets_one_block_of_values_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("sql", [WHOLE_SQL, SQL])
+def test_of_very_many_rows_a_function_gets_one_block_of_values_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sql: str
+) -> None:
     asked = []
     monkeypatch.setattr(through, "_function", lambda model: lambda rows: asked.append(rows.column("thing_guid").to_pylist()) or total(rows))
     monkeypatch.setattr(through, "BLOCK_ROWS", 10)
-    model = a_model(tmp_path, WHOLE_SQL.replace("sums.total", "sums.total each thing_guid"))
+    model = a_model(tmp_path, sql.replace("sums.total", "sums.total each thing_guid"))
     with duckdb.connect() as connection:
         connection.execute("CREATE SCHEMA raw; CREATE TABLE raw.parts (thing_guid UUID, amount DECIMAL(18, 2))")
         for key in range(15):
