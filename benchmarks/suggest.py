@@ -120,10 +120,15 @@ def _columns_by_field(truth: Truth) -> dict[str, list[int]]:
     return {name: columns for name, columns in made.items() if columns}
 
 
+def with_words_answered(text: str) -> str:
+    """The YAML with every word nobody knows set aside, as a person may answer."""
+    return "".join(row.replace("'?'", "unmapped") if row.startswith(" ") else row for row in text.splitlines(keepends=True))
+
+
 def _as_source(found: Suggestion) -> Source:
     """The YAML as it would be read once every question is answered."""
     dictionary = load_dictionary()
-    spec = yaml.safe_load(source_yaml(found))
+    spec = yaml.safe_load(with_words_answered(source_yaml(found)))
     spec = {key: value for key, value in spec.items() if value != OPEN} | {"timezone": "UTC"}
     spec["optional_fields"] = {f: "asked" for e in dictionary.entities.values() for f in e.required}
     return parse_source(spec, dictionary.fields, dictionary.entities, origin="proposed.yml")

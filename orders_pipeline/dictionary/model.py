@@ -405,6 +405,12 @@ def _blocks(
                 if name not in entities[entity].fields:
                     raise DictionaryError(f"{origin}: {entity} has no field '{name}'")
                 mapped[name] = spelled_out(rule)
+                left = [word for word, code in (mapped[name].get("map") or {}).items() if code == OPEN]
+                if left:
+                    raise DictionaryError(
+                        f"{origin}: what {entity}.{name} makes of '{left[0]}' is left open ('{OPEN}'); write a standard word, "
+                        "or unmapped"
+                    )
                 for handle in rule_handles(mapped[name]):
                     if handle not in columns and handle != REPEAT_NUMBER:
                         raise DictionaryError(f"{origin}: {entity}.{name} uses '{handle}', which is not under columns")

@@ -112,7 +112,7 @@ def _code(names: Names, column: Column, slot: Slot, field: Field) -> Reasoned:
 
 
 #: Fields whose words say what they are, whatever the column is called, and between how many different words.
-_BY_WORDS, _WORDS_FEW, _WORDS_MANY = frozenset({"kind", "status"}), 2, 20
+_BY_WORDS, _WORDS_FEW, _WORDS_MANY = frozenset({"kind", "status", "courier_code"}), 2, 20
 
 
 def words_say(names: Names, column: Column, slot: Slot) -> bool:
@@ -197,6 +197,8 @@ def _text(names: Names, column: Column, slot: Slot, field: Field) -> Reasoned:
         return IMPOSSIBLE, "no phone numbers"
     if name == "status_code":
         return 0.0, "codes"
+    if name in ("latitude", "longitude"):
+        return (0.6, "degrees with decimals") if numeric and column.share("decimals") > 0.5 else (-4.0, "no degrees")
     if numeric and name not in (
         "description",
         "raw_status",

@@ -13,7 +13,7 @@ _HAS_GAPS, _NO_NUMBER, _MOSTLY = -0.7, -8.0, 0.9
 #: The row's own number, which the rules make up where the file has none.
 NUMBERS = frozenset({"payment_id", "movement_id", "return_id", "outbound_id"})
 _BORNE, _NET, _NOT_THE_ORDER, _OWN_CODE, _PIECES, _THE_MERCHANTS, _NOT_OF_GOODS, _A_PLACE = 1.8, 1.8, 2.0, 0.6, 3.0, 1.5, 1.0, 1.5
-_OF_ITS_NAME, _NOT_BEFORE = 1.2, 4.0
+_OF_ITS_NAME, _NOT_BEFORE, _OF_ALL = 1.2, 4.0, 1.0
 #: Log-odds of a column called just `id` for the row's own number.
 BARE_NUMBER = 1.5
 _MONEY = frozenset({"amount", "price", "fee", "pay", "payable", "total", "discount", "refund"})
@@ -66,9 +66,10 @@ def hint(names: Names, column: Column, slot: Slot, beside: Beside, slots: Mappin
     return _gaps(names, column, slot) + _words(column, said, slot[1], beside) + _whole_or_part(said, slot[1], slots)
 
 
-def row_number(column: Column, said: set[str], slots: Mapping[str, list[Slot]]) -> str | None:
+def row_number(names: Names, column: Column, said: set[str], slots: Mapping[str, list[Slot]]) -> str | None:
     """The field of the row's own number, where the column is called a number and nothing else and is another one in every row."""
-    if not (column.unique and said and said <= {"number", "code"} and column.share("id") >= 0.9):
+    known = all(t.concepts for t in names.wording.tokens(column.name))
+    if not (column.unique and known and said and said <= {"number", "code"} and column.share("id") >= 0.9):
         return None
     return next((f for f in ("payment_id", "return_id", "movement_id", "review_id") if f in slots), None)
 
@@ -95,6 +96,8 @@ def _words(column: Column, said: set[str], name: str, beside: Beside) -> float:
         return -_NET  # fees are movements of their own beside the gross amount: the net would count them twice
     if "amount" in name and "quantity" in said and not said & _MONEY:
         return -_PIECES
+    if name == "on_hand_qty" and "total" in said:
+        return -_OF_ALL  # of all batches or places, where the row's own figure stands beside it
     if name == "list_amount" and "total" in said and said <= _BARE_TOTAL:
         return -_NOT_OF_GOODS  # a total of nothing said is what is to be paid rather than what the goods cost
     if name == "payment_id" and "order" in said and not said & _MOVED:
@@ -103,6 +106,8 @@ def _words(column: Column, said: set[str], name: str, beside: Beside) -> float:
         return -_A_PLACE  # where goods are handed over, not who sells them
     if name == "channel_order_id" and beside.stand_ins & said and "order" not in said and beside.plain_order:
         return -_NOT_BEFORE  # the invoice is no order where the order has a number
+    if name == "channel_order_id" and "business" in said and beside.plain_order:
+        return -_NOT_BEFORE  # whatever business it is, the order has a number of its own
     if name == "channel_order_id" and "merchant" in said and beside.plain_order:
         return -_THE_MERCHANTS  # beside the platform's number of the order
     return 0.0

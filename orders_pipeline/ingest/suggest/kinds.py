@@ -13,6 +13,8 @@ from orders_pipeline.ingest.suggest.settlement import kind_of
 PROPOSED, CANDIDATE = 0.62, 0.15
 #: One a row can do without is proposed from here on: a gap costs less than a wrong figure.
 OPTIONAL = 0.66
+#: Share of filled cells from which a column needs no other to stand in.
+FILLED = 0.98
 #: What a file of each kind consists of. Orders with their lines in one file are a kind of their own.
 MODELS: tuple[tuple[str, ...], ...] = (
     ("orders",),
@@ -59,6 +61,8 @@ _DECISIVE = {
 _REPEATS, _ONCE, _REPEATS_ROWS = 3.0, 2.2, 8
 #: What rows with so many amounts speak for money that is settled: orders have a handful.
 MANY_PARTS, _FEES, _FOR_SETTLEMENT, _FOR_FEES = 4, 2, 6.0, 3.0
+#: What orders speak of, and bills of them hardly.
+_GOODS_AND_PLACES = frozenset({"sku", "receiver", "address", "phone"})
 #: What an amount nobody takes speaks against a kind of file that has no money, and how many of them count.
 _STRAY_AMOUNT, _STRAYS_MAX = 0.35, 6
 #: What amounts of both signs in one column speak for movements of money: what an order costs has one sign.
@@ -158,6 +162,12 @@ def cues_of(names: Names, headers: Sequence[str], title: str) -> Mapping[str, fl
     return score
 
 
+def _speaks_of_goods(names: Names, choices: Sequence[Choice]) -> bool:
+    """Whether a column says what was sold or where it goes."""
+    wording = names.wording
+    return any(t.concepts & _GOODS_AND_PLACES for c in choices for t in wording.tokens(c.column.name))
+
+
 def judge(names: Names, entities: tuple[str, ...], choices: list[Choice], cues: Mapping[str, float]) -> Reading:
     """How well a file fits a kind: the fields it gives, those it owes, and the words that speak for it."""
     best: dict[str, float] = {}
@@ -219,6 +229,6 @@ def judge(names: Names, entities: tuple[str, ...], choices: list[Choice], cues: 
     if len(parts) >= MANY_PARTS and sum(kind_of(c, names.wording, 1) == "fee" for c in parts) >= _FEES:
         score += _FOR_SETTLEMENT
     elif any(c.field == "amount:net" for c in choices) and any(kind_of(c, names.wording, 1) == "fee" for c in parts):
-        score += _FOR_FEES
+        score += _FOR_FEES * (1 if _speaks_of_goods(names, choices) else 2)
     owed = sorted(f for f in required if not any(c.field == f for c in choices))
     return Reading(entities, choices, round(score, 3), owed, frozenset(required))

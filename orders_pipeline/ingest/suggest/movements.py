@@ -102,6 +102,7 @@ class Movements:
         fields.clear()
         fields.update(row)
         self.rules.notes.pop("payments.kind", None)
+        self.rules.open = [q for q in self.rules.open if not q.startswith("payments.kind:")]  # a part's name says its kind
         rest = {**row, "kind": {"value": "adjustment"}, "amount": net}
         if self.handles.get("kind"):
             rest["description"] = self._one("kind")[0]

@@ -35,11 +35,12 @@ def evidence(names: Names, profile: Profile, slots: Mapping[str, list[Slot]]):
                 if slot not in known or named.score > known[slot].score:
                     known[slot] = named
         said = concepts_of(names, column)
+        meant = said | {c for t in names.wording.tokens(beside.said_as[column.index]) for c in t.concepts}
         for name, places in slots.items():
             named = max((known[p] for p in places if p in known), key=lambda n: n.score, default=None)
             if named is None:
                 continue
-            if name in needed and not all(group & said for group in needed[name]):
+            if name in needed and not all(group & meant for group in needed[name]):
                 continue
             cells, why = shape(names, profile, column, places[0])
             total = STEEPNESS * (named.score - EVEN) + cells + hint(names, column, places[0], beside, slots)
@@ -50,7 +51,7 @@ def evidence(names: Names, profile: Profile, slots: Mapping[str, list[Slot]]):
             if words_say(names, column, places[0]) and odds.get((column.index, name), -1.0) < BY_WORDS:
                 odds[column.index, name] = BY_WORDS
                 reasons[column.index, name] = ["every word of it is one for this"]
-        number = row_number(column, said, slots)
+        number = row_number(names, column, said, slots)
         if number and odds.get((column.index, number), 0.0) < BARE_NUMBER:
             odds[column.index, number] = BARE_NUMBER
             reasons[column.index, number] = ["a number and nothing else, another one in every row"]
@@ -78,7 +79,7 @@ def _named(named: Named) -> str:
 
 
 def confidence_of(
-    names: Names, profile: Profile, entities: Collection[str], odds: Mapping[tuple[int, str], float]
+    names: Names, profile: Profile, entities: Collection[str], odds: Mapping[tuple[int, str], float], same: Mapping[int, int]
 ) -> dict[tuple[int, str], float]:
     """Log-odds to shares: what a column gives a field after its other fields, and the field's other columns, had theirs."""
     alone = {}
@@ -91,14 +92,17 @@ def confidence_of(
         alone[column.index] = max(0.0, STEEPNESS * (min(other, 2 * other - best) - EVEN) + 0.6)
     required = {f for e in entities for f in names.dictionary.entities[e].required}
     edges = {(index, name): math.exp(value - alone[index]) for (index, name), value in odds.items()}
-    return dealt_shares(edges, {name: _REQUIRED if name in required else 1.0 for _, name in edges}, _twins(names, profile))
+    return dealt_shares(edges, {name: _REQUIRED if name in required else 1.0 for _, name in edges}, _twins(names, profile, same))
 
 
-def _twins(names: Names, profile: Profile) -> dict[int, object]:
-    """What each name says without the words that say nearly nothing: platform, zone, unit of measure."""
+def _twins(names: Names, profile: Profile, same: Mapping[int, int]) -> dict[int, object]:
+    """What each name says without the words that say nearly nothing: platform, zone, unit of measure.
+
+    same: identifiers -> the first one with the same cells, as which they count.
+    """
     wording = names.wording
     said = {
         c.index: tuple(t.concepts or t.text for t in wording.tokens(c.name) if wording.weight(t) > _SAYS_NOTHING)
         for c in profile.columns
     }
-    return {index: words or index for index, words in said.items()}
+    return {index: said[same.get(index, index)] or same.get(index, index) for index in said}

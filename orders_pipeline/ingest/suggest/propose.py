@@ -12,11 +12,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from orders_pipeline.ingest.suggest.assign import SEVERAL, STAND_IN, assign
+from orders_pipeline.ingest.suggest.companions import take_companions
 from orders_pipeline.ingest.suggest.due import find_due
 from orders_pipeline.ingest.suggest.evidence import related
-from orders_pipeline.ingest.suggest.hints import NUMBERS, concepts_of
+from orders_pipeline.ingest.suggest.hints import BARE_NUMBER, NUMBERS, concepts_of
 from orders_pipeline.ingest.suggest.kinds import (
     CANDIDATE,
+    FILLED,
     MANY_PARTS,
     MODELS,
     OPTIONAL,
@@ -40,8 +42,8 @@ _BEST_THERE_IS, _AHEAD = 0.4, 1.6
 READING_SPREAD = 0.9
 #: Written beside another field by themselves, or said once for the whole file.
 _GIVEN = frozenset({"courier_name", "exported_at", "raw_channel_order_id"})
-#: Share of filled cells from which a column needs no other to stand in, unless that one is this sure: a later file may have gaps.
-_FILLED, _SURE = 0.98, 0.9
+#: How sure a second column must be to stand in for one without gaps: a later file may have some.
+_SURE = 0.9
 #: How sure it is that columns that make up the net in every row are its parts; of one without a figure only its name speaks;
 #: and of what is left to the person.
 _ADDS_UP, _NAMED_LIKE_A_PART, _OPEN = 0.95, 0.7, 0.5
@@ -54,8 +56,18 @@ _GIVEN_AWAY = frozenset({"discount", "coupon", "promotion", "points", "bear", "a
 _FUNDERS = ("merchant_discount_amount", "platform_discount_amount")
 #: What a column between goods and amount due may be named like.
 _BETWEEN = frozenset({*_FUNDERS, "freight_amount", "refunded_amount", "deposit_amount"})
+#: A movement's kind describes it where nothing else does: a column named like a description is proposed from here on.
+_BESIDE_KIND = 0.6
 #: Fields that stand in where the file has no column for a required one, and the words beside a status.
 _FOR_REQUIRED = ("paid_amount", "paid_at", "product_title", "platform_txn_id", "return_id", "raw_status")
+#: What all rows of an order share, what it takes off a column that differs among them, and from which share of the orders on.
+_SHARED = frozenset(
+    {"platform_txn_id", "buyer_name", "buyer_account", "buyer_ref", "address", "province",
+     "city", "district", "buyer_note", "seller_note"}
+)  # fmt: skip
+_DIFFERS, _SOMETIMES = 6.0, 0.34
+#: Words of a number that may be the row's own, where the order's repeats.
+_ROW_NUMBER = frozenset({"number", "code", "trade", "movement", "line", "sub"})
 _PAYMENT_ROLES = ("amount:credit", "amount:debit", "amount:fee", "amount:direction")
 
 
@@ -65,6 +77,7 @@ def readings(names: Names, profile: Profile, relations: Relations, title: str = 
     found = [_reading(names, profile, relations, model, cues) for model in MODELS]
     found.sort(key=lambda r: -r.score)
     _doubt(found)
+    take_companions(names, found[0])
     return found
 
 
@@ -138,7 +151,7 @@ def _reading(
 ) -> Reading:
     slots = slots_of(names, entities)
     odds, reasons = evidence(names, profile, slots)
-    confidence = confidence_of(names, profile, entities, odds)
+    confidence = confidence_of(names, profile, entities, odds, relations.same)
     roles = _first_choice(confidence)
     for column in profile.columns:
         for name, places in slots.items():
@@ -148,12 +161,14 @@ def _reading(
                     reasons[column.index, name].append(why)
     _priced(profile, relations, roles, slots, odds, reasons)
     _in_order(profile, relations, roles, odds, reasons)
+    _within_orders(names, profile, relations, confidence, slots, odds, reasons)
     if entities == ("payments",) and relations.net:
         _when_settled(names, profile, odds)
-    confidence = confidence_of(names, profile, entities, odds)
+    confidence = confidence_of(names, profile, entities, odds, relations.same)
     if entities == ("payments",):
         _take_parts(names, profile, relations, confidence, reasons)
-    bars = {f: PROPOSED for e in entities for f in (*names.dictionary.entities[e].required, *_PAYMENT_ROLES, *_FOR_REQUIRED)}
+    bars = {"description": _BESIDE_KIND} if entities == ("payments",) else {}
+    bars |= {f: PROPOSED for e in entities for f in (*names.dictionary.entities[e].required, *_PAYMENT_ROLES, *_FOR_REQUIRED)}
     several = SEVERAL
     if "payable_amount" in slots and _take_discounts(names, profile, relations, entities, confidence, reasons):
         several = SEVERAL | {*_FUNDERS}
@@ -178,6 +193,32 @@ def _priced(profile: Profile, relations: Relations, roles: Mapping[int, str], sl
             key = (price, "unit_price")
             odds[key] = max(odds.get(key, 0.0), _PRICED)
             reasons[key] = [*reasons.get(key, ()), "times the quantity it gives another amount"]
+
+
+def _within_orders(
+    names: Names, profile: Profile, relations: Relations, confidence: Mapping, slots: Collection[str], odds, reasons
+) -> None:
+    """What the rows of an order must share, and what tells them apart: a file of lines repeats the one, the other is theirs."""
+    keys = [(sure, i) for (i, name), sure in confidence.items() if name == "channel_order_id" and i in relations.differs_in]
+    if "sub_order_id" not in slots or not keys or max(keys)[0] < _BEST_THERE_IS:
+        return
+    key = max(keys)[1]
+    differs = relations.differs_in[key]
+    for index, name in odds:
+        if name in _SHARED and differs[index] > _SOMETIMES:
+            odds[index, name] -= _DIFFERS
+            reasons[index, name].append("differs among the rows of an order")
+        elif name == "sub_order_id" and differs[index] < _SOMETIMES:
+            odds[index, name] -= _DIFFERS
+            reasons[index, name].append("the same in all rows of an order")
+    for column in profile.columns:
+        said = concepts_of(names, column)
+        known = all(t.concepts for t in names.wording.tokens(column.name))
+        if column.unique and column.share("id") >= FILLED and known and "number" in said and said <= _ROW_NUMBER:
+            if odds.get((column.index, "sub_order_id"), 0.0) < BARE_NUMBER:
+                odds[column.index, "sub_order_id"] = BARE_NUMBER
+                reasons[column.index, "sub_order_id"] = ["another number in every row, where orders have several"]
+            odds.pop((column.index, "channel_order_id"), None)
 
 
 def _take_parts(names: Names, profile: Profile, relations: Relations, confidence: dict, reasons: dict) -> None:
@@ -353,7 +394,7 @@ def _only_the_surest(profile: Profile, given: dict[int, str], confidence: Mappin
     """Of several columns for a field of which the first filled one counts, those after the surest only where it has gaps."""
     for name in STAND_IN:
         ranked = sorted((i for i, n in given.items() if n == name), key=lambda i: (-confidence[i, name], i))
-        kept = ranked[:1] if ranked and profile.columns[ranked[0]].filled >= _FILLED else ranked
+        kept = ranked[:1] if ranked and profile.columns[ranked[0]].filled >= FILLED else ranked
         second = [i for i in ranked[1:2] if confidence[i, name] >= _SURE and profile.columns[i].share("spaced") <= 0.5]
         for index in set(ranked) - {*kept, *second}:
             del given[index]

@@ -22,6 +22,7 @@ _LINES_MIN = 2
 _MONEY_MAX = 14
 _PARTS_MAX = 60
 RELATED_ROWS = 400
+_IDS_MAX = 12
 UNIT = 10_000
 
 
@@ -30,7 +31,8 @@ class Relations:
     """Indexes of columns. `products`: (price, quantity, amount). `sums`: (parts …, whole). `differences`: (whole, less, rest).
 
     `before[a, b]`: share of rows with both times in which a is not after b. `keys`: columns that are filled and unique.
-    `constant_in[key]`: columns that have one value in all rows of a key, for a key that repeats. `net`: the amounts
+    `differs_in[key]`: column -> share of the key's values with several rows in which these differ. `same`: identifiers with the
+    same cell in every row -> the first of them. `net`: the amounts
     of a row and what they make together. `multiples`: (amount, quantity) where the quantity divides the amount in every row,
     as it divides the total of pieces that cost the same, and a price only by chance. `values`: see `_numbers`.
     """
@@ -38,7 +40,8 @@ class Relations:
     products: list[tuple[int, int, int]] = field(default_factory=list)
     sums: list[tuple[int, ...]] = field(default_factory=list)
     before: dict[tuple[int, int], float] = field(default_factory=dict)
-    constant_in: dict[int, frozenset[int]] = field(default_factory=dict)
+    differs_in: dict[int, dict[int, float]] = field(default_factory=dict)
+    same: dict[int, int] = field(default_factory=dict)
     exclusive: set[frozenset[int]] = field(default_factory=set)
     multiples: set[tuple[int, int]] = field(default_factory=set)
     values: dict[int, Any] = field(default_factory=dict)
@@ -77,6 +80,7 @@ def find_relations(connection: duckdb.DuckDBPyConnection, profile: Profile, word
                 found.multiples.add((amount.index, quantity.index))
     found.net = find_net({c.index: values[c.index] for c in summed}, summed, wording, found.exclusive)
     _times(connection, profile, found)
+    _groups(connection, profile, found)
     return found
 
 
@@ -134,6 +138,26 @@ def _times(connection: duckdb.DuckDBPyConnection, profile: Profile, found: Relat
     for (a, b), (held, seen) in zip(pairs, answers, strict=True):
         if seen >= ROWS_MIN:
             found.before[a.index, b.index] = held / seen
+
+
+def _groups(connection: duckdb.DuckDBPyConnection, profile: Profile, found: Relations) -> None:
+    """What differs among the rows of an identifier that repeats, and which identifiers are the same."""
+    numbers = [c for c in profile.columns if c.count >= ROWS_MIN and c.share("id") >= 0.9 and not c.constant][:_IDS_MAX]
+    if not numbers:
+        return
+    first: dict[str, int] = {}
+    listed = ", ".join(f"md5(string_agg(coalesce({c.handle}, ''), chr(31) ORDER BY r))" for c in numbers)
+    for column, digest in zip(numbers, connection.execute(f"SELECT {listed} FROM {SAMPLE}").fetchall()[0], strict=True):
+        found.same[column.index] = first.setdefault(digest, column.index)
+    inner = ", ".join(f"count(DISTINCT {c.handle}) AS d{c.index}" for c in profile.columns)
+    differing = ", ".join(f"count(*) FILTER (d{c.index} > 1)" for c in profile.columns)
+    for key in (c for c in numbers if not c.unique):
+        groups, *differ = connection.execute(
+            f"SELECT count(*), {differing} FROM (SELECT {inner} FROM {SAMPLE} WHERE {key.handle} IS NOT NULL "
+            f"GROUP BY {key.handle} HAVING count(*) > 1)"
+        ).fetchall()[0]
+        if groups >= ROWS_MIN:
+            found.differs_in[key.index] = {c.index: d / groups for c, d in zip(profile.columns, differ, strict=True)}
 
 
 def line_amounts(

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from orders_pipeline.dictionary.model import canonical_value
+from orders_pipeline.dictionary.model import OPEN, canonical_value
 from orders_pipeline.dictionary.rules import operands, spelled_out
 from orders_pipeline.ingest import signs
 from orders_pipeline.ingest.suggest import words
+from orders_pipeline.ingest.suggest.companions import PRESALE, in_order, yes
 from orders_pipeline.ingest.suggest.hints import concepts_of
-from orders_pipeline.ingest.suggest.kinds import Reading
+from orders_pipeline.ingest.suggest.kinds import FILLED, Reading
 from orders_pipeline.ingest.suggest.movements import Movements, Rules
 from orders_pipeline.ingest.suggest.names import Names
 from orders_pipeline.ingest.suggest.profile import Column, Profile
@@ -35,6 +36,8 @@ _AGGREGATES = {
     "completed_at": "max",
     "status": "least_advanced",
 }
+#: Words of a column that are told in a comment.
+_WORDS_TOLD = 12
 _STAGES = (("cancelled_at", "cancelled"), ("completed_at", "completed"), ("shipped_at", "shipped"), ("paid_at", "paid"))
 #: An address that begins with its places, blanks between them, and where each of them stands.
 _PLACES_FIRST = r"\S+\s+\S+\s+\S+\s+\S"
@@ -78,6 +81,7 @@ class _Maker(Movements):
         self.names, self.profile, self.relations, self.reading = names, profile, relations, reading
         self.repeated, self.constant = groups
         self.rules = Rules()
+        self.asked: set[str] = set()
         self.handles: dict[str, list[str]] = {}
         seen: set[str] = set()
         for choice in sorted(reading.choices, key=lambda c: (-c.confidence, c.column.index)):
@@ -86,7 +90,7 @@ class _Maker(Movements):
             ):  # of two columns with one name only the first can be named
                 seen.add(choice.column.name.strip())
                 known = self.handles.setdefault(choice.field, [])
-                stem = choice.field.removeprefix("amount:")
+                stem = choice.field.removeprefix("amount:").partition(":")[0]
                 if stem == "part":
                     stem = self._part_kind(choice.column)
                 alike = sum(re.fullmatch(rf"{stem}(_\d+)?", h) is not None for h in self.rules.columns)
@@ -141,6 +145,8 @@ class _Maker(Movements):
         elif name == "platform_txn_id" and entity == "payments" and not handles:
             # A settlement of orders that numbers no transaction: what it settles is the order.
             handles = self._one("payment_id") or self._one("channel_order_id")
+        elif name == "order_type" and not handles:
+            return self._flagged()
         elif name == "outbound_id" and entity == "shipments" and not handles:
             return self._document()
         elif name == "channel" and entity == "shipments" and not handles:
@@ -149,6 +155,8 @@ class _Maker(Movements):
             handles = self._one("channel_order_id")
         elif name == "description" and entity == "payments" and not handles:
             handles = self._one("kind")
+        elif name == "description" and entity == "tracking" and not handles:
+            handles = self._one("status_code") or self._one("raw_status")
         elif name == "item_quantity" and not handles and self.repeated and "quantity" in self.handles:
             return {"from": self._one("quantity")[0], "aggregate": "sum"}
         if not handles:
@@ -159,6 +167,9 @@ class _Maker(Movements):
             return {"from": handles[0], "map": {w: signs.NAMES.get(w, w) for w in written}}
         if name == "raw_status" and self.handles.get("status") and handles != self._one("status"):
             return {"concat": [*self._one("status"), *handles], "separator": " / "}
+        if name == "buyer_name" and len(handles) > 1:
+            halves = in_order(self.names, {h: self.rules.columns[h] for h in handles})
+            return {"concat": halves, "separator": "" if self._chinese(halves) else " "}
         if name == "address" and len(handles) > 1:
             changed = [h for h in handles if "modify" in concepts_of(self.names, self.rules.columns[h])]
             if changed:  # what the address was changed to, else what it was
@@ -169,6 +180,15 @@ class _Maker(Movements):
         if meaning.type == "timestamp" and (form := _spelling(self.rules.columns[handles[0]])):
             return {"from": handles[0], "format": form}
         return handles[0] if len(handles) == 1 else {"from": list(handles)}
+
+    def _flagged(self) -> Any:
+        """The type of an order by columns that say yes to one of them each."""
+        flags = [(h, kind) for field, kind in ((PRESALE, "presale"), ("is_pickup", "pickup")) for h in self._one(field)]
+        cases = [{"when": {h: said}, "value": kind} for h, kind in flags if (said := yes(self.rules.columns[h]))]
+        return {"first_match": [*cases, {"value": "normal"}]} if cases else None
+
+    def _chinese(self, handles: list[str]) -> bool:
+        return all(self.rules.columns[h].share("cjk") > 0.5 for h in handles)
 
     def _taken_off(self, handles: list[str]) -> Any:
         """Discounts as what they take off, added up; some platforms write them with a minus."""
@@ -197,7 +217,8 @@ class _Maker(Movements):
         self.rules.notes["shipments.outbound_id"] = (
             "the file does not number its outbound documents; what was sent together stands in"
         )
-        return handles[0] if len(handles) == 1 else {"from": handles}
+        # What every row has needs nothing to stand in for it.
+        return handles[0] if len(handles) == 1 or self.rules.columns[handles[0]].filled >= FILLED else {"from": handles}
 
     def _channel_of_shop(self) -> Any:
         """The channel of each row by the name of its shop, where that names the platform: 京东旗舰店."""
@@ -215,17 +236,26 @@ class _Maker(Movements):
         column = self.rules.columns[handle]
         found, unknown = words.meanings(self.names, (entity, name), column.words or column.samples)
         guessed = [f"{m.word} like {m.like}" for m in found if m.like != m.word]
+        required = name in self.names.dictionary.entities[entity].required
         note = []
         if guessed:
             note.append("by likeness: " + "; ".join(guessed[:8]))
-        if unknown:
-            note.append("not understood, add them to the map: " + ", ".join(unknown[:12]))
-            self.rules.remarks.append(f"{column.name}: no standard word known for {', '.join(unknown[:12])}")
+        if unknown and required:
+            self.asked.add(handle)
+            self.rules.open.append(
+                f"{entity}.{name}: what {column.name.strip()} means by {', '.join(unknown[:_WORDS_TOLD])}"
+                f"{f' and {len(unknown) - _WORDS_TOLD} more' if len(unknown) > _WORDS_TOLD else ''} is known nowhere; write the "
+                f"standard word of each (vocabulary {self.names.dictionary.field(entity, name).vocabulary}), or `unmapped`"
+            )
+        elif unknown and handle not in self.asked:
+            note.append("not understood, add them to the map: " + ", ".join(unknown[:_WORDS_TOLD]))
+            self.rules.remarks.append(f"{column.name}: no standard word known for {', '.join(unknown[:_WORDS_TOLD])}")
         if not column.words and column.distinct:
             note.append(f"{column.distinct} different words, only the most frequent were looked at")
         if note:
             self.rules.notes[f"{entity}.{name}"] = ". ".join(note)
-        return {"from": handle, "map": {m.word: m.code for m in found}}
+        # What a person must say is refused until it is said.
+        return {"from": handle, "map": {m.word: m.code for m in found} | {w: OPEN for w in unknown if required}}
 
     def _varies(self, name: str) -> bool:
         handles = self.handles.get(name)

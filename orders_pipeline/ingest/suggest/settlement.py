@@ -24,7 +24,7 @@ _KINDS = (
     ("fee", {"fee", "tax", "influencer", "insurance", "rate"}),
     ("subsidy", {"subsidy"}),
 )
-_NET = {"net": 3, "settle": 2, "balance": -9, "total": 1, "payable": 1, "amount": 0.5}
+_NET = {"net": 3, "settle": 2, "balance": -9, "total": 1, "payable": 1, "amount": 0.5, "refund": -1, "subsidy": -1, "fee": -1}
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def _block(found: Suggestion, entity: str, block: dict[str, Any], many: bool) ->
             yield f"{inner}  from: {_flow(rule['from'])}"
             yield f"{inner}  map:"
             for word, code in rule["map"].items():
-                yield f"{inner}    {_flow(word)}: {code}"
+                yield f"{inner}    {_flow(word)}: {_flow(code)}"
             yield from (f"{inner}  {k}: {_flow(v)}" for k, v in rule.items() if k not in ("from", "map"))
         else:
             yield line
