@@ -128,7 +128,7 @@ def test_a_small_file_is_followed_by_its_keys(home: Home) -> None:
     how = {r.model.name: r.how for r in run(home, LAST).refreshed}
     assert {how[n] for n in ("orders.order_versions", "orders.orders", "reconciliation.three_way_match")} == {"keys"}
     later = {r.model.name: r.how for r in run(home, LAST + timedelta(days=9)).refreshed}
-    assert (later["orders.orders"], later["reconciliation.exceptions"]) == ("current", "whole")
+    assert (later["orders.orders"], later["reconciliation.exceptions"]) == ("current", "keys")
 
 
 @given(worlds(), st.integers(0, 60 * 24))
