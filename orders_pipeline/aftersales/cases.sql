@@ -3,7 +3,7 @@
 -- changes at: next_change_at
 -- ages at: next_reading_at
 -- After-sales cases: what each is about, which way it goes, who owes the next step until when, and what it is due. A thin layer: the steps
--- change with what is touched, ages with every look.
+-- change with what is touched, what is overdue with every look, ages when everything is made.
 WITH judged AS (
     SELECT
         p.return_guid,

@@ -200,8 +200,8 @@ def _through(header: Mapping[str, list[str]], room: Path) -> dict[str, Any]:
     if stated is None or not returns or _COLUMN.sub("", text).strip():
         raise ModelError("a table made by a function needs `-- through: module.function` and `-- returns: column TYPE, ...`")
     function, each = stated.groups(default="")
-    keyed = header["refresh"] != [WHOLE] and header["refresh"][0].rpartition(" ")[2]
-    if each and (each not in returns or keyed not in (False, each)):
+    by = header["refresh"][0].rpartition(" by ")[2]
+    if each and (each not in returns or by not in (WHOLE, each)):
         raise ModelError(f"`-- through: {name}` is for a table made whole, or by that key, that has the column {each}")
     module = room.joinpath(*function.split(".")[:-1]).with_suffix(".py")
     if not module.exists():

@@ -3,24 +3,8 @@
 -- touches: exception by exception_guid
 -- Exceptions about which something is known beside the difference: the last decision, a decision on what the difference was
 -- before, or that the money is a payout that has reached the bank.
-WITH decided AS (
-    SELECT
-        exception_guid,
-        action,
-        decided_by,
-        decided_at,
-        why,
-        reason,
-        amount,
-        quantity,
-        assignee,
-        second_person
-    FROM reconciliation.exception_decisions
-    WHERE is_last
-),
-
--- Decisions about an order whose difference has got another reason since: they do not hold for the new one.
-decided_otherwise AS (
+-- Decisions about an order whose difference has got another reason since do not hold for the new one.
+WITH decided_otherwise AS (
     SELECT
         order_guid,
         max(reason) AS reason
@@ -54,7 +38,7 @@ SELECT
     o.order_guid IS NOT NULL AND s.exception_guid IS NULL AS is_decided_otherwise,
     b.order_guid IS NOT NULL AS is_payout
 FROM reconciliation.differences AS d
-LEFT JOIN decided AS s ON CAST(d.exception_guid AS VARCHAR) = s.exception_guid
+LEFT JOIN reconciliation.exception_decisions AS s ON CAST(d.exception_guid AS VARCHAR) = s.exception_guid AND s.is_last
 LEFT JOIN decided_otherwise AS o ON CAST(d.order_guid AS VARCHAR) = o.order_guid AND d.reason <> o.reason
 LEFT JOIN payouts_at_bank AS b ON d.order_guid = b.order_guid AND NOT d.has_order
 WHERE s.exception_guid IS NOT NULL OR o.order_guid IS NOT NULL OR b.order_guid IS NOT NULL

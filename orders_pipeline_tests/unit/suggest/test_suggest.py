@@ -245,7 +245,8 @@ def test_every_proposal_is_yaml_that_says_what_it_lacks(
     spec = _spec(source_yaml(found), timezone="UTC")
     spec.update({k: {"currency": "USD", "date_order": "mdy"}.get(k, {"default": "main"}) for k, v in spec.items() if v == "?"})
     if found.rules.open:
-        with pytest.raises(DictionaryError, match=r"needs|is left open"):
+        asks_words = any(" means by " in question for question in found.rules.open)
+        with pytest.raises(DictionaryError, match="is left open" if asks_words else "needs"):
             _parsed(spec)
     else:
         assert _parsed(spec).blocks
@@ -344,24 +345,14 @@ def test_languages_are_cut_into_words_and_their_statuses_known(names: Names) -> 
     words = ("결제완료", "배송중", "구매확정", "취소", "Доставляется", "Отменён", "đang giao hàng", "Annullato")
     found, unknown = meanings(names, ("orders", "status"), words)
     assert not unknown
-    assert [m.code for m in found] == [
-        "paid",
-        "shipped",
-        "completed",
-        "cancelled",
-        "shipped",
-        "cancelled",
-        "shipped",
-        "cancelled",
-    ]
+    assert [m.code for m in found] == ["paid", "shipped", "completed", "cancelled", "shipped", "cancelled", "shipped", "cancelled"]
 
 
 def test_an_amount_of_the_line_is_summed_though_both_lines_of_an_order_cost_the_same(tmp_path: Path, names: Names) -> None:
     def payable(per_order: bool) -> object:
         lines = [(f"A-10000{n // 2}", 10 + n // 2) for n in range(10)]
         rows = "".join(
-            f"{o},Shipped,2026-05-01 10:0{n}:00,SKU-{n},2,{p}.00,{(4 if per_order else 2) * p}.00\n"
-            for n, (o, p) in enumerate(lines)
+            f"{o},Shipped,2026-05-01 10:0{n}:00,SKU-{n},2,{p}.00,{(4 if per_order else 2) * p}.00\n" for n, (o, p) in enumerate(lines)
         )
         path = tmp_path / "orders.csv"
         path.write_text("Order number,Order status,Order date,SKU,Quantity,Unit price,Order total\n" + rows, encoding="utf-8")
@@ -390,9 +381,7 @@ def _fields(path: Path, names: Names, header: str, rows: list[str]) -> tuple[dic
 
 
 def test_columns_of_an_address_are_what_they_are_called_beside_it(tmp_path: Path, names: Names) -> None:
-    header = (
-        "Order number,Order status,Order date,Order total,Shipping address street 1,Shipping address city,Shipping address phone"
-    )
+    header = "Order number,Order status,Order date,Order total,Shipping address street 1,Shipping address city,Shipping address phone"
     rows = [f"A-10000{n},Shipped,2026-05-01 10:0{n}:00,{n}.90,{n} Rue Verte,Lyon,+33 6 12 34 56 0{n}" for n in range(9)]
     fields, _ = _fields(tmp_path / "orders.csv", names, header, rows)
     assert [fields[f"Shipping address {c}"] for c in ("street 1", "city", "phone")] == ["address", "city", "buyer_phone"]
@@ -400,8 +389,7 @@ def test_columns_of_an_address_are_what_they_are_called_beside_it(tmp_path: Path
 
 def test_a_fee_beside_its_payment_has_a_number_of_its_own(tmp_path: Path, names: Names) -> None:
     rows = [
-        f"TX-26050{n:03},{'Fee' if n % 3 == 0 else 'Payment'},2026-05-01 10:{n:02}:00,{n}.50,-0.{n:02},{n}.00"
-        for n in range(10, 30)
+        f"TX-26050{n:03},{'Fee' if n % 3 == 0 else 'Payment'},2026-05-01 10:{n:02}:00,{n}.50,-0.{n:02},{n}.00" for n in range(10, 30)
     ]
     _, found = _fields(tmp_path / "wallet.csv", names, "Transaction ID,Type,Transaction date,Gross amount,Fee,Balance", rows)
     numbers = [b["fields"]["payment_id"] for b in found.rules.blocks["payments"]]
@@ -446,9 +434,7 @@ def _account(of: tuple[str, ...], spoilt: bool = False, minus: bool = False) -> 
         less = [rng.choice((0, rng.randrange(50, 400))) for _ in of]
         due = goods + freight - sum(less) + (7 * (n % 3) if spoilt else 0)
         cells = [f"{(-c if minus else c) / 100:.2f}" for c in less]
-        rows.append(
-            f"A-1000{n:02},Shipped,2026-05-01 10:{n:02}:00,S-{n},{goods / 100},{freight / 100},{','.join(cells)},{due / 100:.2f}"
-        )
+        rows.append(f"A-1000{n:02},Shipped,2026-05-01 10:{n:02}:00,S-{n},{goods / 100},{freight / 100},{','.join(cells)},{due / 100:.2f}")
     return ACCOUNT.format(",".join(of)), rows
 
 
