@@ -416,6 +416,7 @@ _MADE = {
         ("Jane Doe", "John Roe", "Ann Lee")[o.buyer % 3] if o.english else ("张*", "李**", "王**")[o.buyer % 3]
     ),
     "buyer_account": lambda o, n: f"user{o.buyer}@example.com" if o.english else f"tb{o.buyer}",
+    "country": lambda o, n: "US" if o.english else "CN",
     "province": lambda o, n: o.place[0],
     "city": lambda o, n: o.place[1],
     "district": lambda o, n: o.place[2],
@@ -432,7 +433,7 @@ _MADE = {
     "quality_control_qty": lambda o, n: o.rng.randrange(0, 8),
     "safety_stock_qty": lambda o, n: o.rng.choice((10, 20, 50)),
     "refund_amount": lambda o, n: float(n["payable"]),
-    "counterparty": lambda o, n: f"138****{o.buyer % 10000:04d}",
+    "counterparty": lambda o, n: f"payer{o.buyer}@example.com" if o.english else f"138****{o.buyer % 10000:04d}",
     "location": lambda o, n: o.place[1],
     "line_no": lambda o, n: n["quantity"],
     "business_on": lambda o, n: o.paid.strftime("%Y-%m-%d"),

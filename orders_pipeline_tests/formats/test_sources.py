@@ -66,6 +66,15 @@ def test_a_file_gives_the_expected_rows(place: Place, source: str, case: Case) -
     compare("quarantine", columns, rows_of(connection, "raw.quarantine", columns, path), wanted)
 
 
+def test_a_number_is_the_same_with_and_without_the_code_of_its_country(place: Place) -> None:
+    source, case = next((s, c) for s, c in CASES if s == "shopify_orders" and "the country of the address" in c["case"])
+    write_file(case, place.home.landing / "numbers", source)
+    place.session.ingest()
+    keys = dict(place.connection.execute("SELECT channel_order_id, phone_id FROM raw.orders WHERE country IS NOT NULL").fetchall())
+    assert keys["#5001"] == keys["#5002"] != keys["#5003"]
+    assert None not in keys.values()
+
+
 def test_all_files_together_make_a_book_that_is_published(place: Place) -> None:
     """Runs last over whatever the cases have landed: nothing that a source gives stands against publishing."""
     session = place.session

@@ -38,6 +38,9 @@ def half_of_name(names: Names, column: Column) -> tuple[str, str] | None:
 def take_companions(names: Names, reading: Reading) -> None:
     """Add to a reading the columns that others of it ask for."""
     _other_half(names, reading)
+    _deepest(names, reading)
+    if {"orders", "shipments"} & set(reading.entities) and not any(c.field == "internal_order_id" for c in reading.choices):
+        _number_beside_id(names, reading)
     if "orders" in reading.entities and not any(c.field == "order_type" for c in reading.choices):
         _flag_of_type(names, reading)
     if reading.entities == ("payments",):
@@ -56,6 +59,47 @@ def _other_half(names: Names, reading: Reading) -> None:
                 sure = replace(choice.candidates[0], evidence=(f"the other half of the name in {choice.column.name.strip()}",))
                 other.candidates, other.outcome = [sure], "proposed"
                 return
+
+
+def _deepest(names: Names, reading: Reading) -> None:
+    """Of columns of a category's levels the deepest says what the goods are: `一级类目`, `二级类目` …"""
+
+    def rest(choice: Choice) -> tuple[object, ...] | None:
+        tokens = names.wording.tokens(choice.column.name)
+        said = tuple(t.concepts or t.text for t in tokens if "level" not in t.concepts)
+        return said if len(said) < len(tokens) else None
+
+    taken = next((c for c in reading.choices if c.field == "category"), None)
+    if taken is None or (level := rest(taken)) is None:
+        return
+    deepest = max((c for c in reading.choices if c.column.count and rest(c) == level), key=lambda c: c.column.index)
+    if deepest is not taken:
+        why = f"the deepest of the levels that begin with {taken.column.name.strip()}"
+        deepest.candidates = [replace(taken.candidates[0], evidence=(why,))]
+        taken.outcome, deepest.outcome = "unsure", "proposed"
+
+
+def _number_beside_id(names: Names, reading: Reading) -> None:
+    """Of two names of an order that differ in `number` and `id` alone the number is what people see, the id the system's own."""
+    ids, numbers = {}, {}
+    for choice in reading.choices:
+        if choice.column.name.startswith("/"):
+            continue  # of the order the rows lie in: its own file tells
+        if any(k.field == "channel_order_id" and k.confidence >= CANDIDATE for k in choice.candidates):
+            tokens = names.wording.tokens(choice.column.name)
+            rest = tuple(t.concepts or t.text for t in tokens if "number" not in t.concepts)
+            if "number" in tokens[-1].concepts:
+                (ids if tokens[-1].text == "id" else numbers)[rest] = choice
+    for rest in ids.keys() & numbers.keys():
+        number, own = numbers[rest], ids[rest]
+        if "proposed" in (number.outcome, own.outcome):
+            sure = max(number.confidence, own.confidence)
+            number.candidates.sort(key=lambda k: k.field != "channel_order_id")
+            number.candidates[0] = replace(number.candidates[0], confidence=sure)
+            why = f"the order has a number beside it, {number.column.name.strip()}"
+            own.candidates = [Candidate("internal_order_id", sure, (why,))]
+            number.outcome = own.outcome = "proposed"
+            return
 
 
 def _without_gaps(reading: Reading) -> None:

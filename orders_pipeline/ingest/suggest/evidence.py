@@ -181,6 +181,8 @@ def _distinct(column: Column, slot: Slot) -> Reasoned | None:
     return None
 
 
+#: Letters of a country's code (ISO 3166).
+COUNTRY_CODE = 2
 #: What names of provinces and prefectures end in, where they are written whole.
 _PROVINCE_ENDS = ("省", "都", "府", "県", "縣", "州")
 
@@ -191,6 +193,9 @@ def _text(names: Names, column: Column, slot: Slot, field: Field) -> Reasoned:
     if name == "currency":
         fine = column.share("currency") >= 0.95 and column.distinct <= 20
         return (2.0, "currency codes") if fine else (IMPOSSIBLE, "no currency codes")
+    if name == "country":
+        codes = column.share("letters") >= 0.95 and column.length == COUNTRY_CODE
+        return (1.0, "country codes") if codes else (IMPOSSIBLE, "no country codes")
     if field.pii == "phone":
         if column.share("phone") >= 0.6 or column.share("masked") >= 0.6:
             return 0.6, "phone numbers"

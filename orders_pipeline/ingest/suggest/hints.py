@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from orders_pipeline.ingest.suggest.names import Names, Slot
@@ -23,6 +24,9 @@ _MOVED = frozenset({"pay", "trade", "ledger", "settle", "refund", "payout"})
 _OF_AN_ADDRESS = frozenset({"name", "phone", "city", "province", "district", "country", "postcode"})
 _BARE_TOTAL = frozenset({"total", "amount", "order"})
 _PLAIN_ORDER = frozenset({"order", "number", "code", "reference"})
+#: What the rows of an entity lie in, where a file nests them.
+_WHOLE_OF = {"orders": "order", "order_lines": "order", "returns": "order", "tracking": "waybill"}
+_OF_PARCELS = frozenset({"courier", "event", "location", "waybill"})
 
 
 @dataclass(frozen=True)
@@ -36,15 +40,19 @@ class Beside:
     own_words: tuple[str, ...]
 
 
-def beside_of(names: Names, profile: Profile, shipments: bool) -> Beside:
-    """Names in the company of the others: where no column speaks of orders the invoice is the order; and where a warehouse's list
-    has the shop's order number in a column of its own, the number it calls the order's is its own."""
+def beside_of(names: Names, profile: Profile, entities: Collection[str]) -> Beside:
+    """Names in the company of the others: where no column speaks of orders the invoice is the order; where a warehouse's list
+    has the shop's order number in a column of its own, the number it calls the order's is its own; and the bare number of what
+    the rows lie in (`/number` beside the columns of a line) is that of the order or the parcel."""
     wording = names.wording
     said = {c.index: concepts_of(names, c) for c in profile.columns}
     plain = {i for i, words in said.items() if "order" in words and words <= _PLAIN_ORDER}
     foreign = any(words & {"online", "original"} and words & {"order", "number"} for i, words in said.items() if i not in plain)
     all_stand_ins = frozenset(wording.spec["order_stand_ins"])
     stand_ins = set() if any("order" in words for words in said.values()) else all_stand_ins
+    whole = next((_WHOLE_OF[e] for e in entities if e in _WHOLE_OF), None)
+    if whole == "waybill" and not any(words & _OF_PARCELS for words in said.values()):
+        whole = None
     said_as = {}
     for column in profile.columns:
         said_as[column.index] = column.name
@@ -54,10 +62,19 @@ def beside_of(names: Names, profile: Profile, shipments: bool) -> Beside:
             said_as[column.index] = " ".join(t.text for t in tokens if "address" not in t.concepts)
         if stand_ins & said[column.index]:
             said_as[column.index] = " ".join("order" if t.concepts & stand_ins else t.text for t in tokens)
-        elif shipments and foreign and column.index in plain:
+        elif "shipments" in entities and foreign and column.index in plain:
             said_as[column.index] = "internal order number"
+        elif column.name.startswith("/"):
+            last = re.split(r"[/.]", column.name)[-1]
+            if whole and _is_bare_number(names, last):
+                said_as[column.index] = f"{whole} {last}"
     own = tuple(w for w in wording.spec["words"]["merchant"] if len(w) > 1)
     return Beside(said_as, any("gross" in words for words in said.values()), bool(plain), all_stand_ins, own)
+
+
+def _is_bare_number(names: Names, name: str) -> bool:
+    tokens = names.wording.tokens(name)
+    return bool(tokens) and all("number" in t.concepts for t in tokens)
 
 
 def hint(names: Names, column: Column, slot: Slot, beside: Beside, slots: Mapping[str, list[Slot]]) -> float:

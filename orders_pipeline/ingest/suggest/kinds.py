@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -69,6 +70,11 @@ _STRAY_AMOUNT, _STRAYS_MAX = 0.35, 6
 _BOTH_SIGNS, _SOME = 4.0, 0.02
 #: What a column speaks for a kind of file whose files carry it though no field takes it, and how near its name must be.
 _BESIDE, _BESIDE_LIKE = 0.6, 0.8
+#: A book of orders says when, who or where to; what names orders and says none of it lists something else of them.
+_OF_AN_ORDER = ("created_at", "paid_at", "buyer_name", "buyer_account", "buyer_ref", "buyer_phone", "address", "city", "province")
+_NOTHING_OF_ITS_OWN = 4.0
+#: What a first word that most names share (`payment_type`, `payment_value`) speaks for the kind of file it names.
+_PREFIX = 3.0
 _MARKS = {"shipments": ("outbound_id", "warehouse_id", "channel")}
 _MONEYLESS = frozenset(
     {"shipments", "tracking", "inventory_snapshots", "inventory_movements", "inbound", "warehouses", "categories", "postcodes",
@@ -151,6 +157,17 @@ class Reading:
         return [c.column for c in sorted(found, key=lambda c: (-c.confidence, c.column.index))]
 
 
+def common_prefix(headers: Sequence[str]) -> str:
+    """A first word nearly all names share (`review_score`, `review_title` …): it tells them apart from nothing."""
+    first: dict[str, int] = {}
+    for header in headers:
+        match = re.match(r"[A-Za-z]+[_. -]", header)
+        if match:
+            first[match[0]] = first.get(match[0], 0) + 1
+    best = max(first, key=lambda p: first[p], default="")
+    return best if best and len(headers) >= 3 and first[best] >= 0.6 * len(headers) else ""
+
+
 def cues_of(names: Names, headers: Sequence[str], title: str) -> Mapping[str, float]:
     """Entity -> how strongly single words of header and title speak for it."""
     wording = names.wording
@@ -159,6 +176,9 @@ def cues_of(names: Names, headers: Sequence[str], title: str) -> Mapping[str, fl
     score = {}
     for entity, words in wording.spec["cues"].items():
         score[entity] = sum(w * ((c in in_header) + 1.5 * (c in in_title)) for c, w in words.items())
+    shared = {c for t in wording.tokens(common_prefix(headers)) for c in t.concepts}
+    for entity, concepts in wording.spec["prefixes"].items():
+        score[entity] = score.get(entity, 0.0) + _PREFIX * (not shared.isdisjoint(concepts))
     return score
 
 
@@ -213,6 +233,8 @@ def judge(names: Names, entities: tuple[str, ...], choices: list[Choice], cues: 
             c.outcome != "proposed" and c.column.count > 0 and names.beside(c.column.name, entities) >= _BESIDE_LIKE
             for c in choices
         )
+    if "orders" in entities and all(best.get(f, 0.0) < CANDIDATE for f in _OF_AN_ORDER):
+        score -= _NOTHING_OF_ITS_OWN
     if set(entities) <= _MONEYLESS:
         strays = sum(c.column.count > 0 and c.column.share("decimals") > 0.9 and c.column.share("number") > 0.9 for c in choices)
         score -= _STRAY_AMOUNT * min(strays, _STRAYS_MAX)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Mapping, Sequence
 
 from orders_pipeline.ingest.suggest.assign import dealt_shares
 from orders_pipeline.ingest.suggest.evidence import IMPOSSIBLE, shape, words_say
 from orders_pipeline.ingest.suggest.hints import BARE_NUMBER, beside_of, concepts_of, hint, row_number
+from orders_pipeline.ingest.suggest.kinds import common_prefix
 from orders_pipeline.ingest.suggest.names import Named, Names, Slot
 from orders_pipeline.ingest.suggest.profile import Profile
 
@@ -26,8 +26,8 @@ def evidence(names: Names, profile: Profile, slots: Mapping[str, list[Slot]]):
     odds: dict[tuple[int, str], float] = {}
     reasons: dict[tuple[int, str], list[str]] = {}
     needed = {name: _groups(words) for name, words in names.wording.spec["needs"].items()}
-    beside = beside_of(names, profile, "outbound_id" in slots)
-    prefix = _common_prefix([c.name for c in profile.columns if c.name.strip()])
+    beside = beside_of(names, profile, {entity for places in slots.values() for entity, _ in places})
+    prefix = common_prefix([c.name for c in profile.columns if c.name.strip()])
     for column in profile.columns:
         known = dict(names.scores(beside.said_as[column.index])) if column.name.strip() else {}
         if prefix and column.name.startswith(prefix) and column.name != prefix:
@@ -63,17 +63,6 @@ def _groups(words: Sequence[str | Sequence[str]]) -> list[set[str]]:
     return [set(group) for group in words] if words and isinstance(words[0], list) else [set(words)]
 
 
-def _common_prefix(headers: Sequence[str]) -> str:
-    """A first word nearly all names share (`review_score`, `review_title` …): it tells them apart from nothing."""
-    first: dict[str, int] = {}
-    for header in headers:
-        match = re.match(r"[A-Za-z]+[_. -]", header)
-        if match:
-            first[match[0]] = first.get(match[0], 0) + 1
-    best = max(first, key=lambda p: first[p], default="")
-    return best if best and len(headers) >= 3 and first[best] >= 0.6 * len(headers) else ""
-
-
 def _named(named: Named) -> str:
     return f"name like '{named.phrase}' ({named.origin}) {named.score:.2f}"
 
@@ -83,7 +72,7 @@ def confidence_of(
 ) -> dict[tuple[int, str], float]:
     """Log-odds to shares: what a column gives a field after its other fields, and the field's other columns, had theirs."""
     alone = {}
-    said_as = beside_of(names, profile, "shipments" in entities).said_as
+    said_as = beside_of(names, profile, entities).said_as
     for column in profile.columns:
         text = said_as[column.index]
         other = names.unneeded(text, entities) if text.strip() else 0.0

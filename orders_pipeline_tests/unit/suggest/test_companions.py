@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -91,3 +92,43 @@ def test_presales_are_told_by_a_column_of_yes_and_no(tmp_path: Path, names: Name
     (handle,) = rule["first_match"][0]["when"]
     assert found.rules.columns[handle].name == "是否预售"
     assert rule == {"first_match": [{"when": {handle: ["是"]}, "value": "presale"}, {"value": "normal"}]}
+
+
+def test_the_number_of_an_order_is_what_people_see_and_the_id_beside_it_the_system_s(tmp_path: Path, names: Names) -> None:
+    rows = [f"9{n:03},A-10{n:02},2026-05-0{n % 9 + 1} 10:00:00,Shipped,{n}.50" for n in range(12)]
+    found = _found(tmp_path / "o.csv", names, "Order ID,Order number,Order date,Order status,Order total\n" + "\n".join(rows))
+    assert (_fields(found)["Order number"], _fields(found)["Order ID"]) == ("channel_order_id", "internal_order_id")
+    alone = [row.partition(",")[2] for row in rows]
+    found = _found(tmp_path / "a.csv", names, "Order ID,Order date,Order status,Order total\n" + "\n".join(alone))
+    assert _fields(found)["Order ID"] == "channel_order_id"
+
+
+def test_lines_inside_their_orders_take_the_order_s_number(tmp_path: Path, names: Names) -> None:
+    def order(n: int) -> dict[str, object]:
+        items = [{"id": 700 + 2 * n + k, "sku": f"S-{k}0", "quantity": k + 1, "subtotal": f"{n + k}.50"} for k in range(2)]
+        return {"number": f"A-10{n:02}", "status": "completed", "items": items}
+
+    found = _found(tmp_path / "orders.json", names, json.dumps([order(n) for n in range(12)]))
+    assert found.reading.entities == ("order_lines",)  # nothing says when an order was, who bought or where to
+    assert (_fields(found)["/number"], _fields(found)["sku"]) == ("channel_order_id", "sku")
+
+
+def test_a_file_of_payments_is_known_by_what_its_names_begin_with(tmp_path: Path, names: Names) -> None:
+    rows = [f"{n * 7919 + 10**15:032x},1,{('credit_card', 'voucher')[n % 2]},{n + 20}.5{n % 7}" for n in range(12)]
+    head = "order_id,payment_sequential,payment_type,payment_value\n"
+    found = _found(tmp_path / "p.csv", names, head + "\n".join(rows))
+    assert found.reading.entities == ("payments",)
+    assert (_fields(found)["payment_value"], _fields(found)["order_id"]) == ("amount", "channel_order_id")
+
+
+def test_of_the_levels_of_a_category_the_deepest_is_taken(tmp_path: Path, names: Names) -> None:
+    rows = [f"A-10{n:02},2026-05-01 10:0{n}:00,已付款,{n}.50,CNY,AB-{n % 3}0,锅,1,家居,厨房,锅具" for n in range(9)]
+    head = "商家编码,商品名称,数量,商品一级类目,商品二级类目,商品三级类目"
+    fields = _fields(_found(tmp_path / "o.csv", names, _sold(head, *rows)))
+    assert [fields[f"商品{level}级类目"] for level in "一二三"] == [None, None, "category"]
+
+
+@pytest.mark.parametrize(("cells", "field"), [(("US", "FR"), "country"), (("United States", "France"), None)])
+def test_countries_are_taken_where_they_are_codes(tmp_path: Path, names: Names, cells: tuple[str, str], field: str | None) -> None:
+    rows = [f"A-10{n:02},2026-05-01 10:0{n}:00,Shipped,{n}.50,USD,{cells[n % 2]}" for n in range(9)]
+    assert _fields(_found(tmp_path / "o.csv", names, _sold("Shipping country", *rows)))["Shipping country"] == field
