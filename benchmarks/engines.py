@@ -1,6 +1,6 @@
 """Do both engines make the same tables at full size? Every row of every table, DuckDB against a Spark cluster.
 
-    python -m benchmarks.engines [--orders 50000] [--workers 2] [--data DIR] [--json FILE]
+    python -m benchmarks.engines [--orders 50000] [--workers 2] [--memory 3] [--data DIR] [--json FILE]
 
 The same files go into two homes. One is made by DuckDB, the other on a standalone master with so many workers of one core, all
 processes that are started here. Then each table of the two warehouses is compared: its types, its rows, and a sum over a hash of
@@ -28,6 +28,8 @@ from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.warehouse import connect
 
 SHOWN = 3
+#: How many orders, with all that belongs to them, a worker joins and sorts at a time.
+ORDERS_IN_A_PARTITION = 25_000
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.engines", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--orders", type=int, default=50_000)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--memory", type=int, default=3, metavar="GB", help="of each worker and of the driver (default 3)")
     parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "orders-pipeline-benchmark")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     options = parser.parse_args(arguments)
@@ -51,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seconds["duckdb"] = round(time.perf_counter() - started, 1)
         say(f"DuckDB: {seconds['duckdb']} s")
         shutil.copyfile(duck.root / "customer.key", spark.root / "customer.key")
-        with standalone(Path(folder) / "cluster", options.workers) as workers:
+        partitions = max(options.workers, options.orders // ORDERS_IN_A_PARTITION)
+        with standalone(Path(folder) / "cluster", options.workers, options.memory, partitions) as workers:
             os.environ.update(workers.driver_environment())
             started = time.perf_counter()
             cluster.run(spark, parse_as_of(files.as_of), master=workers.url, progress=say)

@@ -17,11 +17,12 @@ START_SECONDS = 60.0
 _HOST = "127.0.0.1"
 _DEPLOY = "org.apache.spark.deploy"
 #: Of the driver. What a cluster of large machines is given by its operators in $SPARK_CONF_DIR, in small.
-_DEFAULTS = f"""\
-spark.driver.host {_HOST}
-spark.driver.bindAddress {_HOST}
-spark.sql.shuffle.partitions 2
-spark.executor.memory 1g
+_DEFAULTS = """\
+spark.driver.host {host}
+spark.driver.bindAddress {host}
+spark.sql.shuffle.partitions {partitions}
+spark.driver.memory {memory}g
+spark.executor.memory {memory}g
 """
 #: Of every Java here: in a run of some minutes, its thorough compiler costs more than it earns.
 _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
@@ -29,7 +30,7 @@ _JAVA = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 @dataclass
 class Standalone:
-    """A master, its workers of one core and 1 GB each, and where they write."""
+    """A master, its workers of one core each, and where they write."""
 
     folder: Path
     port: int
@@ -73,13 +74,18 @@ class Standalone:
 
 
 @contextmanager
-def standalone(folder: Path, workers: int) -> Iterator[Standalone]:
-    """A cluster with so many workers, until the end of the block. PySpark and Java must be there."""
+def standalone(folder: Path, workers: int, memory: int = 1, partitions: int = 2) -> Iterator[Standalone]:
+    """A cluster with so many workers, of so many GB each, as the driver, until the end of the block. PySpark and Java must be there.
+
+    partitions: in how many parts a table is joined and sorted; each must fit into a worker's share of its memory.
+    """
     import pyspark
 
     spark_class = Path(pyspark.__file__).parent / "bin" / "spark-class"
     (folder / "conf").mkdir(parents=True)
-    (folder / "conf" / "spark-defaults.conf").write_text(_DEFAULTS, encoding="utf-8")
+    (folder / "conf" / "spark-defaults.conf").write_text(
+        _DEFAULTS.format(host=_HOST, partitions=partitions, memory=memory), encoding="utf-8"
+    )
     environment = {**os.environ, "SPARK_LOCAL_IP": _HOST, "SPARK_DAEMON_MEMORY": "256m", "JDK_JAVA_OPTIONS": _JAVA}
     with socket.socket() as probe:
         probe.bind((_HOST, 0))
@@ -101,7 +107,7 @@ def standalone(folder: Path, workers: int) -> Iterator[Standalone]:
         cluster.master = start("master", f"{_DEPLOY}.master.Master", "--host", _HOST, "--port", str(port), "--webui-port", "0")
         for number in range(workers):
             place = folder / f"worker-{number}"
-            options = ["--host", _HOST, "--webui-port", "0", "--cores", "1", "--memory", "1g", "--work-dir", str(place)]
+            options = ["--host", _HOST, "--webui-port", "0", "--cores", "1", "--memory", f"{memory}g", "--work-dir", str(place)]
             cluster.workers.append(start(f"worker-{number}", f"{_DEPLOY}.worker.Worker", *options, cluster.url))
         _until(lambda: cluster.log().count("Registering worker") >= workers, cluster)
         yield cluster

@@ -11,6 +11,7 @@ The session is in UTC and in ANSI mode: overflows and bad casts fail instead of 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import warnings
@@ -106,8 +107,9 @@ class SparkEngine:
             try:
                 self._make(model, expression, results[model.name])
             except Exception as error:  # Py4J and Spark raise a dozen kinds; the first line says it
-                remedy = "" if self.is_local else f"every worker must see {raw_dir.parent} under this path"
-                raise Permanent(f"Spark could not make {model.name}: {_first_line(error)}", remedy=remedy) from error
+                reason = _reason(error)
+                remedy = _remedy(reason, "" if self.is_local else f"every worker must see {raw_dir.parent} under this path")
+                raise Permanent(f"Spark could not make {model.name}: {reason}", remedy=remedy) from error
         return results
 
     def _make(self, model: Model, expression: exp.Expression, folder: Path) -> None:
@@ -148,6 +150,11 @@ class SparkEngine:
             "spark.sql.decimalOperations.allowPrecisionLoss": "false",
             # Spark's own default (INT96) loses what kind of time it is.
             "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+            # By their size on disk half a million orders are small enough for every worker. The driver, which gathers
+            # them, holds many times that, and a statement sends several: only what is a list may go that way.
+            "spark.sql.autoBroadcastJoinThreshold": "1MB",
+            # What a Python function gets is collected by the driver, whatever there is of it.
+            "spark.driver.maxResultSize": "0",
             "spark.sql.warehouse.dir": str(self.work_dir / "warehouse"),
             "spark.local.dir": str(self.work_dir / "scratch"),
             "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={log_settings.as_uri()} {java}",
@@ -171,7 +178,7 @@ class SparkEngine:
                 warnings.simplefilter("ignore", FutureWarning)
                 return builder.getOrCreate()
         except Exception as error:  # Py4J, Spark and the launcher each raise their own
-            reason = _first_line(error)
+            reason = _reason(error)
             _end_java()
             needs = "Spark 4 needs Java 17 or later" if self.is_local else "a Spark 4 master must listen there"
             raise Permanent(
@@ -221,8 +228,23 @@ def _end_java() -> None:
             gateway.proc.kill()
 
 
-def _first_line(error: Exception) -> str:
-    """What Spark says, without the call it says it of and without the Java stack. Java must still be running."""
+def _reason(error: Exception) -> str:
+    """What Spark says, and what was at the bottom of it, each without its stack. Java must still be running."""
     java = getattr(error, "java_exception", None)
-    text = str(java.toString() if java is not None else error)
-    return next((line for line in text.splitlines() if line.strip()), type(error).__name__)
+    if java is None:
+        return _first_line(str(error)) or type(error).__name__
+    said, at_bottom = _first_line(java.toString()), java
+    while (below := at_bottom.getCause() or next(iter(at_bottom.getSuppressed()), None)) is not None:
+        at_bottom = below
+    cause = _first_line(at_bottom.toString())
+    return said if cause in said else f"{said} {cause}"
+
+
+def _first_line(text: str) -> str:
+    return next((line for line in text.splitlines() if line.strip()), "")
+
+
+def _remedy(reason: str, otherwise: str) -> str:
+    if re.search("memory|heap", reason, re.IGNORECASE):
+        return "give it more: spark.driver.memory and spark.executor.memory in $SPARK_CONF_DIR/spark-defaults.conf"
+    return otherwise

@@ -165,6 +165,25 @@ def test_missing_java_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> N
         spark.require_spark()
 
 
+class Thrown:
+    """A Java exception as Py4J shows it."""
+
+    def __init__(self, text: str, cause: Thrown | None = None, suppressed: tuple[Thrown, ...] = ()) -> None:
+        self.toString, self.getCause, self.getSuppressed = lambda: text, lambda: cause, lambda: suppressed
+
+
+def test_what_was_at_the_bottom_of_a_failure_is_said_and_what_to_do() -> None:
+    class Raised(Exception):
+        java_exception = Thrown("Multiple failures (2):\n\tat Stage", suppressed=(Thrown("Job failed", Thrown("no memory to build")), Thrown("so")))
+
+    assert spark._reason(Raised()) == "Multiple failures (2): no memory to build"
+    assert "spark.driver.memory" in spark._remedy("Multiple failures (2): Not enough Memory", "look elsewhere")
+    assert spark._remedy("no such file", "look elsewhere") == "look elsewhere"
+    Raised.java_exception = Thrown("division by zero", Thrown("by zero"))
+    assert spark._reason(Raised()) == "division by zero"
+    assert spark._reason(ValueError("plain\nof Python")) == "plain"
+
+
 def test_export_carries_types_that_parquet_lacks(tmp_path: Path) -> None:
     with duckdb.connect() as connection:
         connection.execute("CREATE SCHEMA raw")
