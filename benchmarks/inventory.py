@@ -27,9 +27,10 @@ from orders_pipeline.dictionary.model import load_dictionary
 from orders_pipeline.ingest.raw import create_raw_tables
 from orders_pipeline.ingest.reference import create_reference_tables
 from orders_pipeline.kernel import models as sql
+from orders_pipeline.kernel.batches import STATE, next_batch
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.models import Model
-from orders_pipeline.kernel.refresh import STATE, Refresher, next_batch
+from orders_pipeline.kernel.refresh import Refresher
 from orders_pipeline.kernel.settings import Settings, declared_thresholds
 from orders_pipeline.kernel.through import select_of
 from orders_pipeline.kernel.warehouse import open_warehouse

@@ -35,8 +35,9 @@ from orders_pipeline.dictionary.model import load_dictionary
 from orders_pipeline.ingest.raw import create_raw_tables
 from orders_pipeline.ingest.reference import create_reference_tables
 from orders_pipeline.kernel import models as sql
+from orders_pipeline.kernel.batches import STATE
 from orders_pipeline.kernel.macros import macro_statements
-from orders_pipeline.kernel.refresh import STATE, Refresher
+from orders_pipeline.kernel.refresh import Refresher
 from orders_pipeline.kernel.settings import Settings, declared_thresholds
 
 AS_OF = datetime.fromisoformat("2026-03-01T12:00:00+08:00")

@@ -27,10 +27,11 @@ from orders_pipeline import pipeline
 from orders_pipeline.dictionary.model import load_dictionary
 from orders_pipeline.ingest.raw import create_raw_tables
 from orders_pipeline.ingest.reference import create_reference_tables
+from orders_pipeline.kernel.batches import STATE
 from orders_pipeline.kernel.clock import parse_as_of
 from orders_pipeline.kernel.macros import macro_statements
 from orders_pipeline.kernel.models import parse, tables_read
-from orders_pipeline.kernel.refresh import STATE, Refresher
+from orders_pipeline.kernel.refresh import Refresher
 from orders_pipeline.kernel.settings import Settings, declared_thresholds
 
 FIRST = date(2024, 1, 1)

@@ -23,8 +23,9 @@ from orders_pipeline import pipeline
 from orders_pipeline.dictionary.model import load_dictionary
 from orders_pipeline.ingest.raw import create_raw_tables
 from orders_pipeline.ingest.reference import create_reference_tables
+from orders_pipeline.kernel.batches import STATE, next_batch
 from orders_pipeline.kernel.macros import macro_statements
-from orders_pipeline.kernel.refresh import STATE, Refresher, next_batch
+from orders_pipeline.kernel.refresh import Refresher
 from orders_pipeline.kernel.settings import load_settings
 
 SECONDS_MAX, SHARE_MAX, MEMORY_MAX_GB = 20.0, 0.05, 3.0

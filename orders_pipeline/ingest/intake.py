@@ -32,9 +32,9 @@ from orders_pipeline.ingest.recognise import Recognised, Unrecognised, recognise
 from orders_pipeline.ingest.reference import create_reference_tables
 from orders_pipeline.ingest.release import read_again
 from orders_pipeline.ingest.touched import touch, touch_ledger
+from orders_pipeline.kernel.batches import STATE
 from orders_pipeline.kernel.faults import BadInput, Fault, Permanent, Transient
 from orders_pipeline.kernel.home import Home
-from orders_pipeline.kernel.refresh import STATE
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.warehouse import transaction
 

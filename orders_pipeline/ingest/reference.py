@@ -11,8 +11,8 @@ import duckdb
 
 from orders_pipeline.dictionary import calendars, health, revenue, stages, tags, tolerances
 from orders_pipeline.dictionary.model import Dictionary
+from orders_pipeline.kernel.batches import STATE
 from orders_pipeline.kernel.faults import Usage
-from orders_pipeline.kernel.refresh import STATE
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.sqltext import literal
 

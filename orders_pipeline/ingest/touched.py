@@ -6,7 +6,7 @@ import duckdb
 
 from orders_pipeline.dictionary.model import Dictionary
 from orders_pipeline.ingest.raw import TEXT_KEYS, raw_columns
-from orders_pipeline.kernel.refresh import next_batch
+from orders_pipeline.kernel.batches import next_batch
 from orders_pipeline.kernel.sqltext import quote
 
 #: Key column of a raw table -> the kind of key a load touches.

@@ -1,31 +1,31 @@
 """Brings the models up to date: touched rows only where that is enough, everything where it is not; one way for both.
 
-A load leaves the keys it touched in `kernel.touched`, under a batch number. Every consumer (each model, and the
-publication) remembers the last batch it has taken in. Refreshing a model replaces exactly the rows of its touched keys,
-records the keys that this touches further down, and advances its batch, all in one transaction: a run that is killed
-anywhere is completed by the next one.
+A load leaves the keys it touched, and every consumer remembers the last of them it has taken in (see `batches`).
+Refreshing a model replaces exactly the rows of its touched keys, records the keys that this touches further down, and
+advances its batch, all in one transaction: a run that is killed anywhere is completed by the next one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple
 
 import duckdb
 
 from orders_pipeline.kernel import models as sql
+from orders_pipeline.kernel.batches import STATE as BATCHES_STATE
+from orders_pipeline.kernel.batches import Touched, advance
 from orders_pipeline.kernel.known import STATE as KNOWN_STATE
 from orders_pipeline.kernel.known import Known
 from orders_pipeline.kernel.models import WHOLE, Model, Touch
 from orders_pipeline.kernel.nearby import Nearby, kept_name
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.sqltext import quote
-from orders_pipeline.kernel.statements import narrowed_tables, parts, shows_the_clock, statement, touched_name, touching
+from orders_pipeline.kernel.statements import narrowed_tables, parts, shows_the_clock, statement, touching
 from orders_pipeline.kernel.through import give, give_only, marks_of, select_made, select_of
 from orders_pipeline.kernel.warehouse import (
     columns_of,
@@ -45,18 +45,6 @@ ANEW_SHARE = 0.5
 #: Of so many rows of its largest input a table is made at once, of more in as many ranges of its keys; where one of these takes
 #: more memory than there is, in so many times more, at most so many.
 PART_ROWS, PARTS_MORE, PARTS_MOST = 8_000_000, 8, 512
-
-STATE = """
-CREATE SCHEMA IF NOT EXISTS kernel;
-CREATE TABLE IF NOT EXISTS kernel.touched (kind VARCHAR, key UUID, batch BIGINT);
-CREATE TABLE IF NOT EXISTS kernel.consumers (
-    consumer VARCHAR, batch BIGINT, fingerprint VARCHAR, as_of TIMESTAMPTZ, rebuilt BIGINT);
-CREATE TABLE IF NOT EXISTS kernel.given (consumer VARCHAR, mark VARCHAR);
-CREATE TABLE IF NOT EXISTS kernel.given_keys (consumer VARCHAR, key VARCHAR, mark VARCHAR);
-CREATE SEQUENCE IF NOT EXISTS kernel.batches;
-"""
-
-
 #: What a table refreshed whole looks like now, until it is known whether that is anything new.
 _ANEW = "made_anew"
 #: What a function is given now, by the column it goes by, and those for which that is something new.
@@ -75,19 +63,6 @@ class Refreshed:
     keys: int = 0
 
 
-class _Touched(NamedTuple):
-    """What a temporary table of touched keys holds: those of so many `touches` after a batch, the earliest in the batch `first`
-    (None: there are none); how many keys they are, the first batch any of them was met in (None where all are new), and whether
-    the new ones are written down by now."""
-
-    after: int
-    first: int | None
-    touches: int
-    keys: int
-    since: int | None
-    is_written: bool = False
-
-
 class Refresher:
     """Refreshes models in one warehouse at one `as_of`."""
 
@@ -101,7 +76,7 @@ class Refresher:
         #: Whether this run brings numbers up to date that only say how long something has been going on (`ages at`).
         self.reads_clocks = True
         with transaction(connection):
-            connection.execute(STATE + KNOWN_STATE)
+            connection.execute(BATCHES_STATE + KNOWN_STATE)
             for room in {m.room for m in self.models}:
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS {room}")
         self._fingerprints: dict[str, str] = {}
@@ -110,11 +85,10 @@ class Refresher:
         self._passed: list[Model] = []
         self._columns: dict[str, dict[str, str]] = {}
         self._references: dict[str, str] = {}
-        self._gathered: dict[str, _Touched] = {}
-        self._touched_since: set[str] = set()
         self.known = Known(connection)
         for kind in {m.by.kind for m in self.models if m.by}:
             self.known.table(kind)
+        self.touched = Touched(connection, self.known)
         self.nearby = Nearby(connection, lambda: self._sizes)
 
     # ---- what is to be done
@@ -169,7 +143,9 @@ class Refresher:
             values.append(self.as_of)
         if found:
             with transaction(self.connection):
-                self._touch(model.refresh, f"SELECT DISTINCT {model.key} FROM {model.name} WHERE {' OR '.join(found)}", values)
+                self.touched.add(
+                    model.refresh, f"SELECT DISTINCT {model.key} FROM {model.name} WHERE {' OR '.join(found)}", values
+                )
 
     # ---- doing it
 
@@ -191,7 +167,7 @@ class Refresher:
             return self._current(model)
         self._touch_by_clock(model, as_of)
         self._spread(model, batch)
-        touched = self._gather(model.refresh, batch)
+        touched = self.touched.gather(model.refresh, batch)
         return self._keys(model, batch, touched.keys) if touched.keys else self._current(model)
 
     def changed_since(self, names: Collection[str], batch: int) -> bool:
@@ -221,11 +197,11 @@ class Refresher:
             with transaction(self.connection):
                 self.connection.execute(
                     "UPDATE kernel.consumers SET batch = ?, as_of = ? WHERE list_contains(?, consumer)",
-                    [self._run_batch, self.as_of, names],
+                    [self.touched.batch, self.as_of, names],
                 )
             for name in names:
                 _, fingerprint, _ = self._state()[name]
-                self._state()[name] = (self._run_batch, fingerprint, self.as_of)
+                self._state()[name] = (self.touched.batch, fingerprint, self.as_of)
 
     def _whole(self, model: Model, is_stale: bool = True) -> Refreshed:
         """Make a table anew. Where nothing but its inputs or the clock has changed and the same comes out, it stays, and with it
@@ -279,7 +255,7 @@ class Refresher:
             for text in parts(model, self.as_of, self.settings.thresholds, self.columns, number):
                 self.connection.execute(f"{begin} {select_of(self.connection, model, text)}")
                 begin = f"INSERT INTO {model.name} BY NAME"
-            self.known.add_all(model, self._run_batch)
+            self.known.add_all(model, self.touched.batch)
             self._advance(model, rebuilt=True)
         return self._made_anew(model)
 
@@ -339,7 +315,7 @@ class Refresher:
         with transaction(self.connection):
             self.connection.execute(f"DELETE FROM {model.name} WHERE {inside}")
             self.connection.execute(f"INSERT INTO {model.name} BY NAME SELECT * FROM {_ANEW} WHERE {inside}")
-            self._touch(by.kind, f"SELECT key FROM {_OTHERS}")
+            self.touched.add(by.kind, f"SELECT key FROM {_OTHERS}")
             self._advance(model)
         self.nearby.forget(model.name)
         self._rows.pop(model.name, None)
@@ -367,7 +343,7 @@ class Refresher:
             if model.through_each:
                 self.connection.execute("DELETE FROM kernel.given_keys WHERE consumer = ?", [model.name])
             if model.refresh != WHOLE:
-                self.known.add_all(model, self._run_batch)
+                self.known.add_all(model, self.touched.batch)
             self._advance(model, rebuilt=True)
         return self._made_anew(model)
 
@@ -378,8 +354,8 @@ class Refresher:
         return Refreshed(model, "whole", self.row_count(model))
 
     def _keys(self, model: Model, batch: int, keys: int) -> Refreshed:
-        touched = self.touched_table(model.refresh)
-        self._write_down(model.refresh)
+        touched = self.touched.table(model.refresh)
+        self.touched.write_down(model.refresh)
         text = statement(
             model,
             self.as_of,
@@ -390,7 +366,7 @@ class Refresher:
             kept=self.kept_rows(model.sql, model),
         )
         inside = f"{model.key} IN (SELECT key FROM {touched})"
-        replaced = self.met(model, batch)
+        replaced = self.touched.met(model, batch)
         is_large = self.nearby.is_worth_it(model.name)
         mine, made = kept_name(model.name, model.key), 0
         with transaction(self.connection):
@@ -412,31 +388,12 @@ class Refresher:
             self.nearby.forget(model.name)
         return Refreshed(model, "keys", self.row_count(model), keys)
 
-    def met(self, model: Model, batch: int) -> str | None:
-        """A SELECT of those touched keys of a model, as last asked for, of which its table may have had rows at a batch; None
-        where all are new."""
-        kind = model.by.kind
-        touched, since = self.touched_table(kind), self._gathered[kind].since
-        if not self.known.relies_on(model):
-            return f"SELECT key FROM {touched}"
-        if since is None or since > batch:
-            return None
-        return f"SELECT key FROM {touched} WHERE since <= {batch}"
-
-    def _write_down(self, kind: str) -> None:
-        """Write down the touched keys of a kind that are new, before any table gets a row of them."""
-        if self._gathered[kind].is_written:
-            return
-        with transaction(self.connection):
-            self.known.add(kind, f"(SELECT key FROM {self.touched_table(kind)} WHERE since IS NULL)", self._run_batch)
-        self._gathered[kind] = self._gathered[kind]._replace(is_written=True)
-
     def kept_rows(self, sql: str, within: Model) -> dict[str, str]:
         """By table that a SELECT reads, where else its rows of a model's touched keys, as last asked for, lie among others."""
         names = {n for n in narrowed_tables(sql, within, self.columns) if n in self._by_name} - self.views
         kind = within.refresh
-        last = self._gathered[kind]
-        self.nearby.gather(within.key, self.touched_table(kind), (kind, last.first, last.keys))
+        last = self.touched.gathered[kind]
+        self.nearby.gather(within.key, self.touched.table(kind), (kind, last.first, last.keys))
         return self.nearby.of(sorted(names), within.key)
 
     @cached_property
@@ -454,9 +411,9 @@ class Refresher:
             return
         text, kinds = touching(model, self.as_of, self.settings.thresholds)
         for kind in kinds:
-            self._gather(kind, batch)
+            self.touched.gather(kind, batch)
         with transaction(self.connection):
-            self._touch(
+            self.touched.add(
                 model.refresh,
                 f"SELECT DISTINCT key FROM ({text}) AS found(key) WHERE key IS NOT NULL AND NOT EXISTS "
                 "(SELECT 1 FROM kernel.touched t WHERE t.kind = ? AND t.key = found.key AND t.batch > ?)",
@@ -465,14 +422,9 @@ class Refresher:
 
     def _pass_on(self, model: Model, table: str, inside: str) -> None:
         for touch in model.touches:
-            self._touch(touch.kind, f"SELECT DISTINCT {touch.column} FROM {table} WHERE {inside} AND {touch.column} IS NOT NULL")
-
-    def _touch(self, kind: str, keys: str, values: Sequence[object] = ()) -> None:
-        """Write down the keys a SELECT gives, each once, as touched in this run."""
-        self.connection.execute(
-            f"INSERT INTO kernel.touched SELECT ?, found.key, ? FROM ({keys}) AS found(key)", [kind, self._run_batch, *values]
-        )
-        self._touched_since.add(kind)
+            self.touched.add(
+                touch.kind, f"SELECT DISTINCT {touch.column} FROM {table} WHERE {inside} AND {touch.column} IS NOT NULL"
+            )
 
     @cached_property
     def views(self) -> frozenset[str]:
@@ -484,42 +436,9 @@ class Refresher:
         """The views that were there when this run began."""
         return views_there(self.connection)
 
-    @cached_property
-    def _run_batch(self) -> int:
-        """The number under which this run passes touches on: above all that was pending when it began."""
-        return next_batch(self.connection)
-
-    def touched_table(self, kind: str) -> str:
-        """The temporary table of touched keys of a kind, as last asked for."""
-        return touched_name(kind)
-
-    def _gather(self, kind: str, batch: int) -> _Touched:
-        """Have the touched keys of a kind after a batch in their temporary table, with the batch they were met in (`since`; null:
-        not yet). While a run lasts touches are only added, and here alone: those from one batch on that are as many as the last
-        time, or of as many keys, are of the same keys."""
-        last = self._gathered.get(kind)
-        if last is not None and last.after == batch and kind not in self._touched_since:
-            return last
-        name, values = self.touched_table(kind), [kind, batch]
-        after = "FROM kernel.touched WHERE kind = ? AND batch > ?"
-        first, touches = self.connection.execute(f"SELECT min(batch), count(*) {after}", values).fetchall()[0]
-        if last is None or (last.first, last.touches) != (first, touches):
-            if last is not None and last.first == first and last.keys == self._one(f"SELECT count(DISTINCT key) {after}", values):
-                last = last._replace(touches=touches)
-            else:
-                keys = self._one(
-                    f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT t.key, k.batch AS since "
-                    f"FROM (SELECT DISTINCT key {after}) AS t LEFT JOIN {self.known.table(kind)} AS k ON t.key = k.key",
-                    values,
-                )
-                last = _Touched(batch, first, touches, keys, self._one(f"SELECT min(since) FROM {name}"))
-        self._touched_since.discard(kind)
-        self._gathered[kind] = last._replace(after=batch)
-        return self._gathered[kind]
-
     def _advance(self, model: Model, rebuilt: bool = False) -> None:
-        advance(self.connection, model.name, self._run_batch, self.fingerprint(model), self.as_of, rebuilt)
-        self._state()[model.name] = (self._run_batch, self.fingerprint(model), self.as_of)
+        advance(self.connection, model.name, self.touched.batch, self.fingerprint(model), self.as_of, rebuilt)
+        self._state()[model.name] = (self.touched.batch, self.fingerprint(model), self.as_of)
 
     def changes(self, batch: int | None, among: Iterable[Model] | None = None) -> dict[str, Refreshed]:
         """What has changed since a batch, by table, among these models or all; everything where the batch is None.
@@ -533,7 +452,7 @@ class Refresher:
         """The same among models that are up to date, while others are still to be refreshed."""
         among = list(among)
         rebuilt = dict(self.connection.execute("SELECT consumer, rebuilt FROM kernel.consumers").fetchall())
-        touched = {k: self._gather(k, batch or 0).keys for k in {m.by.kind for m in among if m.by}}
+        touched = {k: self.touched.gather(k, batch or 0).keys for k in {m.by.kind for m in among if m.by}}
         out = {}
         for model in among:
             rows = self.row_count(model)
@@ -586,34 +505,3 @@ class Refresher:
 
     def _one(self, statement: str, values: list | None = None) -> int:
         return self.connection.execute(statement, values or []).fetchall()[0][0]
-
-
-def next_batch(connection: duckdb.DuckDBPyConnection) -> int:
-    """A number above all batches so far."""
-    return connection.execute("SELECT nextval('kernel.batches')").fetchall()[0][0]
-
-
-def advance(
-    connection: duckdb.DuckDBPyConnection,
-    consumer: str,
-    batch: int,
-    fingerprint: str,
-    as_of: datetime,
-    rebuilt: bool = False,
-) -> None:
-    """Remember that a consumer has taken in everything up to a batch, and whether it was built anew to get there."""
-    last = connection.execute("SELECT rebuilt FROM kernel.consumers WHERE consumer = ?", [consumer]).fetchall()
-    anew = batch if rebuilt or not last else last[0][0]
-    connection.execute("DELETE FROM kernel.consumers WHERE consumer = ?", [consumer])
-    connection.execute("INSERT INTO kernel.consumers VALUES (?, ?, ?, ?, ?)", [consumer, batch, fingerprint, as_of, anew])
-
-
-def forget_taken(connection: duckdb.DuckDBPyConnection, consumers: Iterable[str]) -> None:
-    """Drop touched keys that every consumer has taken in."""
-    names = list(consumers)
-    marks = ", ".join("?" * len(names))
-    connection.execute(
-        f"DELETE FROM kernel.touched WHERE batch <= (SELECT min(batch) FROM kernel.consumers WHERE consumer IN ({marks}) "
-        f"HAVING count(*) = {len(names)})",
-        names,
-    )

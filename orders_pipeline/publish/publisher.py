@@ -18,10 +18,11 @@ from typing import NamedTuple
 
 import duckdb
 
+from orders_pipeline.kernel.batches import advance, forget_taken, next_batch
 from orders_pipeline.kernel.checks import CheckResult
 from orders_pipeline.kernel.home import Home
 from orders_pipeline.kernel.models import Model
-from orders_pipeline.kernel.refresh import Refreshed, Refresher, advance, forget_taken, next_batch
+from orders_pipeline.kernel.refresh import Refreshed, Refresher
 from orders_pipeline.kernel.sqltext import literal, quote
 from orders_pipeline.kernel.tables import TableSpec, load_tables
 from orders_pipeline.kernel.warehouse import table_exists, transaction, within_memory
@@ -196,8 +197,8 @@ class Publisher:
         if change.how != "keys" or by is None or by.column not in spec.columns:
             self._replace(spec)
             return
-        keys = f"SELECT key FROM {self.refresher.touched_table(by.kind)}"
-        met = self.refresher.met(model, batches[int(model.later)] or 0)
+        keys = f"SELECT key FROM {self.refresher.touched.table(by.kind)}"
+        met = self.refresher.touched.met(model, batches[int(model.later)] or 0)
         if met:
             self.connection.execute(
                 f"DELETE FROM published.{spec.name} WHERE {by.column} IN (SELECT CAST(key AS VARCHAR) FROM ({met}))"

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import duckdb
 
-from orders_pipeline.kernel.refresh import Refreshed, advance
+from orders_pipeline.kernel.batches import advance
+from orders_pipeline.kernel.refresh import Refreshed
 from orders_pipeline.kernel.warehouse import transaction
 
 #: Remember which publications the spare file holds, as any consumer of the tables does: of the tables of every run, and of those

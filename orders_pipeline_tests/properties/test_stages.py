@@ -24,8 +24,9 @@ from orders_pipeline.dictionary.stages import load_stages
 from orders_pipeline.ingest.raw import create_raw_tables
 from orders_pipeline.ingest.reference import create_reference_tables
 from orders_pipeline.kernel import models as sql
+from orders_pipeline.kernel.batches import STATE, next_batch
 from orders_pipeline.kernel.macros import macro_statements
-from orders_pipeline.kernel.refresh import STATE, Refresher, next_batch
+from orders_pipeline.kernel.refresh import Refresher
 from orders_pipeline.kernel.settings import Settings, declared_thresholds, load_settings
 
 START = datetime(2026, 2, 1, tzinfo=UTC)

@@ -9,8 +9,9 @@ import duckdb
 import pytest
 
 from orders_pipeline.kernel import nearby
+from orders_pipeline.kernel.batches import next_batch
 from orders_pipeline.kernel.models import Model, read_model
-from orders_pipeline.kernel.refresh import Refresher, next_batch
+from orders_pipeline.kernel.refresh import Refresher
 from orders_pipeline.kernel.settings import Settings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

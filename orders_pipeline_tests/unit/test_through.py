@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from orders_pipeline.kernel import refresh, through
+from orders_pipeline.kernel import batches, refresh, through
 from orders_pipeline.kernel.lineage import column_lineage, output_columns
 from orders_pipeline.kernel.models import Model, ModelError, read_model
 from orders_pipeline.kernel.refresh import Refresher
@@ -89,7 +89,7 @@ def test_rows_of_touched_keys_are_replaced_and_typed(tmp_path: Path, monkeypatch
         refresher.refresh(model)
         assert connection.execute("SELECT count(*) FROM room.totals").fetchone() == (0,)
         connection.execute("INSERT INTO raw.parts VALUES (?, 1.10), (?, 2), (?, 5)", [one, one, two])
-        batch = refresh.next_batch(connection)
+        batch = batches.next_batch(connection)
         connection.execute("INSERT INTO kernel.touched VALUES ('thing', ?, ?)", [one, batch])
         later = Refresher(connection, [model], datetime(2026, 1, 1, tzinfo=UTC), Settings({}))
         later.plan()

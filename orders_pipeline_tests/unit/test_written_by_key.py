@@ -8,8 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from orders_pipeline.kernel.batches import advance, next_batch
 from orders_pipeline.kernel.models import Model, ModelError, Touch, read_model
-from orders_pipeline.kernel.refresh import Refresher, advance, next_batch
+from orders_pipeline.kernel.refresh import Refresher
 from orders_pipeline.kernel.settings import Settings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
