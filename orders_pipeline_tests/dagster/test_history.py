@@ -4,6 +4,7 @@
 
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,6 +103,24 @@ def test_reader_in_the_same_process_sees_what_is_held_back(ours: dg.DagsterInsta
     with holding_back(ours):
         ours.report_engine_event("one more", run)
         assert len(ours.all_logs(run.run_id)) == before + 1
+
+
+def test_what_is_held_back_is_written_in_portions_and_in_order(ours: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "PORTION", 7)
+    run = ours.create_run_for_job(JOB)
+    log, written = ours.event_log_storage, []
+    write = log._write
+    monkeypatch.setattr(log, "_write", lambda events: (written.append(len(events)), write(events)))
+    with holding_back(ours, 0.2):
+        for number in range(30):
+            ours.report_engine_event(f"event {number}", run)
+        deadline = time.monotonic() + 20
+        while log._held and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not log._held, "nobody asked, and they were not written"
+    assert max(written) <= 7 and sum(written) == 30
+    messages = [e.message for e in ours.all_logs(run.run_id) if e.message.startswith("event ")]
+    assert messages == [f"event {number}" for number in range(30)]
 
 
 def test_held_events_are_written_by_the_second_and_a_killed_run_leaves_a_whole_history(home: Home, ours: dg.DagsterInstance) -> None:

@@ -43,6 +43,8 @@ from sqlalchemy.pool import StaticPool
 
 #: How long a run keeps its events to itself.
 HOLD_SECONDS = 1.0
+#: Then so many are written at once, with a pause for whoever asks the files meanwhile: a thousand take a second.
+PORTION, PAUSE_SECONDS = 50, 0.01
 #: Files of runs kept open beside the index: the webserver reads those of the runs people look at.
 OPEN_FILES = 4
 #: A run's file nobody has asked for since is closed: three handles each, and the disk space of a file that is deleted meanwhile.
@@ -196,10 +198,10 @@ class BulkEventLog(SqliteEventLogStorage):
             for key, record in made.items()
         ]
 
-    def _write_held(self) -> None:
-        """Write what is held back. Whoever calls has the files."""
+    def _write_held(self, most: int | None = None) -> None:
+        """Write what is held back, or this many of it. Whoever calls has the files."""
         with self._held_lock:
-            events, self._held = self._held, []
+            events, self._held = self._held[:most], [] if most is None else self._held[most:]
         if events:
             self._write(events)
 
@@ -252,8 +254,9 @@ class BulkEventLog(SqliteEventLogStorage):
 
         def write_in_turn() -> None:
             while not done.wait(seconds):
-                with self._files:
-                    self._write_held()
+                while self._held and not done.wait(PAUSE_SECONDS):
+                    with self._files:
+                        self._write_held(PORTION)
 
         writer = threading.Thread(target=write_in_turn, name="events", daemon=True)
         self._holders += 1

@@ -47,7 +47,7 @@ LOOK_SECONDS = 1.0
 SILENT_SECONDS = 20.0
 CANCEL_LOOK_SECONDS = 2.0
 #: A run of files is over by then: writing down what it has done, step by step, would be in the way of doing it.
-HOLD_SECONDS = 5.0
+HOLD_SECONDS = 10.0
 #: After so many runs, records of old ones are deleted.
 PRUNE_EVERY = 20
 #: Files of an order, for the runs by which a worker gets ready.
