@@ -12,11 +12,11 @@ runs as Dagster has recorded them.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import platform
 import random
-import re
 import signal
 import socket
 import statistics
@@ -29,6 +29,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 
@@ -39,12 +40,12 @@ from orders_pipeline.kernel.home import Home
 #: Seconds (p50, p95) with the worker, and with the plain sensor; None: no target.
 TARGETS = {"worker": (3.0, 5.0), "sensor": (None, 10.0)}
 LOOK_SECONDS = 0.02
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 LOST_SECONDS = 300.0
 ORDERS = data.THOUSAND
 #: Every drop has order numbers of its own: these digits of the exported ones are replaced.
 _DIGITS = slice(2, 9)
 FIRST = 8_000_000
-_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 #: The two digits before them, which every Douyin number of the simulation begins with.
 _ALL = "69"
 
@@ -116,9 +117,34 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def new_orders(folder: Path, say: Callable[[str], None]) -> list[str]:
-    """The lines of a file of 1,000 orders, exported today."""
+    """The lines of a file of 1,000 orders as a platform exports them at the end of an hour: paid or waiting for it, none sent yet.
+
+    They are simulated ones with other times. As they were, weeks old and completed, each would raise an alert: nobody tells of
+    its payment, nor of its parcel.
+    """
     file = next(data.thousand_orders(folder, say).one_file.rglob("*.csv"))
-    return exported_now(file.read_text("utf-8").splitlines(keepends=True), int(file.stem.partition("_")[0]))
+    with file.open(encoding="utf-8-sig", newline="") as text:
+        header, *rows = csv.reader(text)
+    order, *times, status, after, why = map(
+        header.index,
+        ("主订单编号", "订单提交时间", "支付完成时间", "发货时间", "订单完成时间", "承诺发货时间", "订单状态", "售后状态", "取消原因"),
+    )
+    places = {number: place for place, number in enumerate(dict.fromkeys(row[order] for row in rows))}
+    now = datetime.now(SHANGHAI).replace(tzinfo=None, microsecond=0)
+    for row in rows:
+        created = now - timedelta(seconds=3600 - 3600 * places[row[order]] // len(places))
+        is_paid = row[times[1]] != "-"
+        paid = str(created + timedelta(seconds=20)) if is_paid else "-"
+        promised = str(created + timedelta(days=2))
+        for place, value in zip(times, (str(created), paid, "-", "-", promised), strict=True):
+            row[place] = value
+        row[status], row[after], row[why] = "待发货" if is_paid else "待支付", "-", ""
+    return ["\ufeff" + ",".join(header) + "\n", *(",".join(map(_written, row)) + "\n" for row in rows)]
+
+
+def _written(cell: str) -> str:
+    """A cell as the platform writes it: in quotes behind a tab."""
+    return f'"{cell}"' if cell.startswith("\t") or "," in cell else cell
 
 
 class Bench:
@@ -166,14 +192,6 @@ class Bench:
             self.errors += 1
             print(f"  a reader met {error}", file=sys.stderr, flush=True)
             return 0, 0
-
-
-def exported_now(lines: Sequence[str], exported_at: int) -> list[str]:
-    """The lines of a file exported at an instant as if they were exported today: every time so many whole days later. Orders of long
-    ago would raise an alert each."""
-    days = timedelta(days=int(time.time() - exported_at) // 86_400)
-    move = lambda found: str(datetime.fromisoformat(found[0]) + days)  # noqa: E731
-    return [_TIME.sub(move, line) for line in lines]
 
 
 def renumbered(lines: Sequence[str], number: int) -> str:

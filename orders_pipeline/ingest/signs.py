@@ -38,10 +38,10 @@ _MEANINGS = {
     "₪": "ILS",
 }
 #: Codes that have no sign of their own here.
-_CODES = "CHF CZK HUF RON BGN MOP AED SAR ZAR PEN"
+_CODES = "CHF CZK HUF RON BGN MOP AED SAR ZAR PEN KZT"
 VARIABLE = "money_signs"
 #: What an amount is made of beside its sign.
-_FIGURES = "0123456789.,，+-()（） "
+FIGURES = "0123456789.,，+-()（） "
 
 
 def _signs() -> dict[str, str]:
@@ -61,7 +61,7 @@ NAMES = {
     if currency.isalpha() and (name == "RMB" or (len(name) > 1 and name.isalpha() and not name.isascii()))
 }
 MACROS = {
-    "sign_of": f"(x) AS upper(translate(x, '{_FIGURES}', ''))",
+    "sign_of": f"(x) AS upper(translate(x, '{FIGURES}', ''))",
     "has_sign": f"(x) AS contains(getvariable('{VARIABLE}'), '|' || sign_of(x) || ' ')",
     # The amount without its sign, where that is known.
     "unsigned": """(x) AS CASE WHEN NOT has_sign(x) THEN x

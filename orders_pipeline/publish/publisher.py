@@ -177,8 +177,9 @@ class Publisher:
             for name in HISTORY:
                 if table_exists(self.connection, name):
                     self._write_history(self.specs[name], state.as_of)
-            self.connection.execute("COMMIT")
-            self.connection.execute("CHECKPOINT published")
+            with within_memory("the published file: writing it"):
+                self.connection.execute("COMMIT")
+                self.connection.execute("CHECKPOINT published")
         except BaseException:
             self._detach_quietly()
             raise

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import re
 
+from orders_pipeline.ingest.signs import FIGURES, SIGNS
 from orders_pipeline.ingest.suggest.hints import concepts_of
 from orders_pipeline.ingest.suggest.names import Names
 from orders_pipeline.ingest.suggest.profile import Column, Profile
 
-#: Signs and scripts that tell the currency of a file without a currency column.
-_SIGNS = {"￥": "CNY", "元": "CNY", "€": "EUR", "£": "GBP", "₩": "KRW", "rmb": "CNY", "円": "JPY"}
-_CODES = (
-    "CNY", "USD", "EUR", "GBP", "JPY", "KRW", "BRL", "SGD", "MYR", "THB", "PHP", "IDR", "VND", "TWD", "HKD", "AUD", "CAD", "MXN",
-    "PLN", "CZK", "SEK", "NOK", "DKK", "CHF", "CLP", "COP", "PEN", "ARS", "TRY", "INR", "AED", "SAR", "ZAR", "NZD", "RUB", "KZT",
-)  # fmt: skip
+#: Signs of several currencies that a file without a column of currencies hardly means another one by, unless it is Japanese.
+_USUAL = {"￥": "CNY", "¥": "CNY", "元": "CNY"}
+_CODES = sorted({code for meanings in SIGNS.values() for code in meanings.split()})
+_BARE = str.maketrans("", "", FIGURES)
+_NAMED = re.compile(rf"(?<![A-Z])(?:{'|'.join(_CODES)})(?![A-Z])")
+#: The unit of a figure, as headers give it: `单价(元/件)`, `Betrag [€]`.
+_UNIT = re.compile(r"[(\[（]\s*[+\-]?([^()\[\]（）\s\d/]+)")
 
 
 def currency_of(names: Names, profile: Profile) -> tuple[str, str]:
     """(ISO code, why); `?` when neither header, signs, script nor the places goods are sent to tell it."""
-    headers = " ".join(c.name for c in profile.columns).lower()
-    cells = " ".join(s for c in profile.columns if c.share("money_sign") > 0.5 for s in c.samples)
-    for code in _CODES:
-        if re.search(rf"\b{code.lower()}\b", headers):
-            return code, "named in the header"
-    for sign, code in _SIGNS.items():
-        if sign in cells or re.search(rf"[(\[（]\s*[+\-]?{sign}", headers):
+    headers = " ".join(c.name for c in profile.columns).upper()
+    for code in _NAMED.findall(headers):
+        return code, "named in the header"
+    is_japanese = re.search(r"[\u3040-\u30ff]", headers)
+    usual = {} if is_japanese else _USUAL
+    cells = [cell for c in profile.columns if c.share("money_sign") > 0.5 for cell in c.samples]
+    for sign in [cell.upper().translate(_BARE) for cell in cells] + _UNIT.findall(headers):
+        code = usual.get(sign) or SIGNS.get(sign, "")
+        if len(code) == 3:
             return code, f"amounts carry {sign}"
-    if re.search(r"[\u3040-\u30ff]", headers):
+    if is_japanese:
         return "JPY", "the header is Japanese: check"
     if re.search(r"[\uac00-\ud7af]", headers):
         return "KRW", "the header is Korean: check"

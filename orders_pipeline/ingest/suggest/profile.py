@@ -43,7 +43,7 @@ _SHAPES = {
     "decimals": r"regexp_full_match(regexp_replace(x, '[^0-9.,]', '', 'g'), '.*[.,]\d{1,6}')",
     "integer": r"regexp_full_match(x, '-?\d{1,9}(\.0)?')",
     "negative": r"regexp_matches(x, '^\s*[-(（]')",
-    "money_sign": r"regexp_matches(x, '[¥￥$€£]|元$')",
+    "money_sign": "has_sign(x) AND number(x) IS NOT NULL",
     "id": r"regexp_full_match(x, '[A-Za-z0-9][A-Za-z0-9_/\-]{5,60}') AND regexp_matches(x, '\d')",
     "long_digits": r"regexp_full_match(x, '\d{9,}')",
     "phone": r"regexp_full_match(x, '\+?[\d\-() .]{7,20}') AND length(regexp_replace(x, '[^0-9]', '', 'g')) BETWEEN 7 AND 15",

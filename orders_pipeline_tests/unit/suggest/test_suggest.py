@@ -501,6 +501,28 @@ def test_what_the_goods_come_to_stands_in_for_an_amount_due_and_is_said_to(tmp_p
     assert any("payable_amount" in remark for remark in made.rules.remarks)
 
 
+@pytest.mark.parametrize(
+    ("header", "cell", "currency"),
+    [
+        ("Order total (€)", "12.30", "EUR"),
+        ("order_total_usd", "12.30", "USD"),
+        ("实付金额(元)", "12.30", "CNY"),
+        ("Order total", "US$12.30", "USD"),
+        ("Order total", "12.30 zł", "PLN"),
+        ("Order total", "$12.30", "?"),  # eleven countries write it so
+        ("お支払い金額", "￥1230", "JPY"),
+        ("实付金额", "￥1230", "CNY"),
+    ],
+)
+def test_a_sign_or_a_code_tells_the_currency_where_it_means_one(
+    tmp_path: Path, names: Names, header: str, cell: str, currency: str
+) -> None:
+    path = tmp_path / "file.csv"
+    rows = [f"A{number},2026-03-0{number} 10:00:00,{cell}" for number in range(1, 9)]
+    path.write_text("\n".join([f"Order ID,Order date,{header}", *rows]) + "\n", encoding="utf-8")
+    assert suggest(path, names).top["currency"][0] == currency
+
+
 def test_a_country_tells_the_currency_only_when_there_is_one(tmp_path: Path, names: Names) -> None:
     def currency(*countries: str) -> str:
         path = tmp_path / "orders.csv"
