@@ -2,7 +2,7 @@
 WITH movement_numbers AS (
     SELECT m.reference_id
     FROM raw.inventory_movements AS m
-    INNER JOIN touched.sku_keys AS t ON m.sku_guid = t.key
+    INNER JOIN touched.stock_keys AS t ON m.sku_guid = t.key
     WHERE m.reference_id IS NOT NULL AND m.kind IN ('return_received', 'restock', 'damage', 'write_off')
     GROUP BY m.reference_id
 )

@@ -2,7 +2,7 @@
 -- refresh: shipment by shipment_line_guid
 -- touches: order by order_guid
 -- touches: parcel by parcel_guid
--- touches: sku by sku_guid
+-- touches: stock by sku_guid
 -- lookup: orders.orders, orders.order_ids, inventory.stock_units
 -- Lines of warehouse outbound documents with the order they belong to; a newer export of the same line replaces the older. Quantities
 -- are in the base unit of the SKU: of a line of which a part is in a unit nobody has declared, nothing is known to have left.

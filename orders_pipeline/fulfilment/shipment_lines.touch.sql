@@ -15,4 +15,4 @@ UNION ALL
 -- Lines in a unit whose factor has come or changed.
 SELECT r.shipment_line_guid
 FROM raw.shipments AS r
-INNER JOIN touched.sku_keys AS t ON r.sku_guid = t.key
+INNER JOIN touched.stock_keys AS t ON r.sku_guid = t.key

@@ -21,7 +21,7 @@ TOUCHES = {
     "title_guid": "title",
     "wording_guid": "wording",
     "product_synonym_key": "product_synonym",
-    "sku_guid": "sku",
+    "sku_guid": "stock",
     "hold_guid": "hold",
     "return_guid": "return",
     "identity_key": "identity",

@@ -1,5 +1,6 @@
 -- grain: order_guid, line_no, warehouse_id
 -- refresh: whole
+-- pace: later
 -- changes at: always
 -- through: allocation.allocate
 -- returns: order_guid UUID, line_no BIGINT, warehouse_id VARCHAR, sku VARCHAR, quantity DECIMAL(18, 3), needed_qty DECIMAL(18, 3),

@@ -1,5 +1,5 @@
 -- grain: sku_guid, owner, warehouse_id
--- refresh: sku by sku_guid
+-- refresh: stock by sku_guid
 -- changes at: next_change_at
 -- The last stock figure of each SKU in each warehouse: all locations counted at the newest instant up to now. That instant is the
 -- watermark: what moved at or before it is in the figure already. A figure of which a part is in a unit nobody has declared is no

@@ -1,7 +1,7 @@
 -- Orders that a sale of the movement file names.
 SELECT i.order_guid
 FROM raw.inventory_movements AS m
-INNER JOIN touched.sku_keys AS t ON m.sku_guid = t.key
+INNER JOIN touched.stock_keys AS t ON m.sku_guid = t.key
 INNER JOIN orders.order_ids AS i ON m.reference_id = i.id_value
 WHERE m.kind = 'sale' AND i.id_type IN ('channel_order_id', 'sub_order_id', 'internal_order_id')
 

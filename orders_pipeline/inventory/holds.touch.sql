@@ -8,4 +8,4 @@ UNION ALL
 -- Holds in a unit whose factor has come or changed.
 SELECT h.hold_guid
 FROM raw.holds AS h
-INNER JOIN touched.sku_keys AS t ON h.sku_guid = t.key
+INNER JOIN touched.stock_keys AS t ON h.sku_guid = t.key

@@ -1,6 +1,6 @@
 -- grain: shipment_line_guid, sku
 -- refresh: shipment by shipment_line_guid
--- touches: sku by sku_guid
+-- touches: stock by sku_guid
 -- lookup: inventory.kit_components
 -- Bundles that left the warehouse under the bundle's own SKU, as the components that left with them.
 SELECT

@@ -1,5 +1,5 @@
 -- grain: sku_guid, warehouse_id, movement_id
--- refresh: sku by sku_guid
+-- refresh: stock by sku_guid
 -- Every movement once, as its newest row states it, in the base unit of its SKU. One in a unit nobody has declared is not here: it
 -- stands in `stock_units`, waiting for its factor.
 WITH ranked AS (

@@ -1,5 +1,5 @@
 -- grain: sku_guid, owner, warehouse_id, source_kind, movement_id
--- refresh: sku by sku_guid
+-- refresh: stock by sku_guid
 -- lookup: inventory.kit_components
 -- changes at: next_change_at
 -- What moved after the last stock figure of its SKU and warehouse, each movement once, with its effect on on-hand stock and on the

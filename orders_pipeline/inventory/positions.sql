@@ -1,5 +1,5 @@
 -- grain: sku_guid, owner, warehouse_id
--- refresh: sku by sku_guid
+-- refresh: stock by sku_guid
 -- lookup: inventory.nodes, ref.channels
 -- What lies where, by state: the last stock figure and what moved after it. Signed: stock that went below zero is shown as it is.
 WITH moved AS (

@@ -1,5 +1,6 @@
 -- grain: owner, sku, warehouse_id
 -- refresh: sku by sku_guid
+-- pace: later
 -- lookup: inventory.kit_components, orders.products
 -- changes at: next_change_at
 -- through: replenishment.plan

@@ -1,5 +1,5 @@
 -- grain: sku_guid, owner, warehouse_id, starts_on
--- refresh: sku by sku_guid
+-- refresh: stock by sku_guid
 -- lookup: inventory.nodes, ref.channels
 -- changes at: next_change_at
 -- Safety stock by date, as the newest row of each day states it: a row holds from its day, in the zone of the warehouse, to the next

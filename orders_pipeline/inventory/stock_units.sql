@@ -1,6 +1,6 @@
 -- grain: sku_guid, unit
--- refresh: sku by sku_guid
--- touches: sku by sku_guid
+-- refresh: stock by sku_guid
+-- touches: stock by sku_guid
 -- lookup: orders.products, ref.piece_words
 -- The units in which files count each SKU, and what one of it is in the SKU's base unit: as the newest list of units declares
 -- it, or 1 where it is the base unit itself or the single piece. Blank: nobody has said, and rows in it are not counted.

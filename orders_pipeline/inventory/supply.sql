@@ -1,5 +1,5 @@
 -- grain: sku_guid, inbound_id, supply_number
--- refresh: sku by sku_guid
+-- refresh: stock by sku_guid
 -- lookup: inventory.nodes, ref.channels
 -- changes at: next_change_at
 -- Confirmed supply that has not come in yet, by the newest file that names the document: how much of it, on which day, and whether
