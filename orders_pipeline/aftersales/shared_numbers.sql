@@ -1,6 +1,6 @@
 -- grain: return_guid
 -- refresh: whole
--- touches: case by return_guid
+-- replaces: case by return_guid
 -- Cases whose number is another one's too: two shops may use one number, and a shop one number for two orders.
 WITH counted AS (
     SELECT

@@ -70,7 +70,7 @@ def _section(known: Dictionary, spec: TableSpec, model: Model | None, models: Ma
 
 def _machinery(model: Model, models: Mapping[str, Model]) -> list[tuple[str, str]]:
     by_key = f"by touched {model.refresh}, column {code(model.key)}"
-    whole = "whole, when something it reads has changed" + (f"; written by {code(model.by.column)}" if model.by else "")
+    whole, replaces = "whole, when something it reads has changed", model.replaces
     clock = {None: "", "always": "built anew for every new as_of"}
     return [
         ("grain", codes(model.grain)),
@@ -78,6 +78,7 @@ def _machinery(model: Model, models: Mapping[str, Model]) -> list[tuple[str, str
             "refresh",
             "a view" if model.is_view else whole if model.refresh == WHOLE else by_key,
         ),
+        ("replaces", f"by {replaces.kind}, column {code(replaces.column)}, what came out otherwise" if replaces else ""),
         ("pace", "made later than the run of a file, in a quiet while, at the latest after some minutes" if model.later else ""),
         ("touches", ", ".join(f"{t.kind} by {code(t.column)}" for t in model.touches)),
         ("clock", clock.get(model.clock, f"rows whose {code(model.clock)} has come")),

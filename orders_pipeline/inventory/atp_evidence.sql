@@ -1,5 +1,6 @@
 -- grain: owner, sku, warehouse_id, component, reference_id
 -- refresh: sku by sku_guid
+-- replaces: subject by subject_guid
 -- The rows behind every number of the ATP: per component they add up to it. On-hand stock and its states are the last figure and what
 -- moved after it; what is reserved, held and in transit are documents.
 WITH claims AS (
@@ -212,6 +213,7 @@ SELECT
     CAST(quantity AS DECIMAL(18, 3)) AS quantity,
     occurred_at,
     order_guid,
+    coalesce(order_guid, sku_guid) AS subject_guid,
     file_id,
     row_number
 FROM rows_behind

@@ -175,12 +175,28 @@ short_orders AS (
     GROUP BY sku_guid, order_guid
 ),
 
+-- Where the channel showed none, nothing it showed can have been wrong.
+shown_orders AS (
+    SELECT
+        sku_guid,
+        order_guid,
+        sku,
+        warehouse_id,
+        short_qty,
+        channel,
+        shop_id,
+        accepted_at,
+        since_at
+    FROM short_orders
+    WHERE shown_qty > 0
+),
+
 sent_away AS (
     SELECT
         s.order_guid,
         s.sku_guid,
         -sum(m.quantity) AS quantity
-    FROM short_orders AS s
+    FROM shown_orders AS s
     INNER JOIN inventory.movement_rows AS m
         ON s.sku_guid = m.sku_guid AND m.occurred_at > s.since_at AND m.occurred_at <= s.accepted_at
     WHERE m.kind = 'transfer_out' AND (s.warehouse_id = 'unassigned' OR s.warehouse_id = m.warehouse_id)
@@ -211,7 +227,7 @@ entries AS (
         m.reference_id,
         min(m.occurred_at) AS entered_at
     FROM raw.inventory_movements AS m
-    INNER JOIN (SELECT sku FROM short_orders GROUP BY sku) AS s ON m.sku = s.sku
+    INNER JOIN (SELECT sku FROM shown_orders GROUP BY sku) AS s ON m.sku = s.sku
     WHERE m.kind IN ('return_received', 'restock') AND m.reference_id IS NOT NULL
     GROUP BY m.sku, m.reference_id
 ),
@@ -221,7 +237,7 @@ coming_back AS (
         s.order_guid,
         s.sku_guid,
         sum(coalesce(c.quantity, 1)) AS quantity
-    FROM short_orders AS s
+    FROM shown_orders AS s
     INNER JOIN cases AS c ON s.sku = c.sku
     LEFT JOIN entries AS e ON c.sku = e.sku AND c.return_id = e.reference_id
     LEFT JOIN entries AS w ON c.sku = w.sku AND c.return_waybill_id = w.reference_id
@@ -240,7 +256,7 @@ sold_elsewhere AS (
         s.order_guid,
         s.sku_guid,
         count(*) AS line_count
-    FROM short_orders AS s
+    FROM shown_orders AS s
     INNER JOIN (
         SELECT
             coalesce(k.component_sku, l.sku) AS sku,

@@ -1,5 +1,6 @@
 -- grain: sku_guid, claim_id, warehouse_id
 -- refresh: sku by sku_guid
+-- replaces: subject by subject_guid
 -- lookup: inventory.nodes, ref.channels
 -- Who has a claim on which goods, and where: open paid lines and outgoing transfers reserve, unpaid lines and explicit holds hold. A
 -- claim that names no warehouse falls on the only one that has the goods; of several, on the one with most to spare first (warehouses
@@ -303,6 +304,8 @@ SELECT
     c.kind,
     c.document_id,
     c.order_guid,
+    -- What the row is about: most claims on a SKU stay as they are when another order comes.
+    coalesce(c.order_guid, c.sku_guid) AS subject_guid,
     c.is_named,
     CAST(h.quantity AS DECIMAL(18, 3)) AS quantity,
     c.due_at,

@@ -94,12 +94,11 @@ class Touched:
         self.gathered[kind] = last._replace(after=batch)
         return self.gathered[kind]
 
-    def met(self, model: Model, batch: int) -> str | None:
-        """A SELECT of those touched keys of a model, as last asked for, of which its table may have had rows at a batch; None
-        where all are new."""
-        kind = model.by.kind
+    def met(self, model: Model, kind: str, batch: int) -> str | None:
+        """A SELECT of those touched keys of a kind, as last asked for, of which a model's table may have had rows at a batch;
+        None where all are new."""
         touched, since = self.table(kind), self.gathered[kind].since
-        if not self._known.relies_on(model):
+        if not self._known.relies_on(model, kind):
             return f"SELECT key FROM {touched}"
         if since is None or since > batch:
             return None
@@ -131,10 +130,13 @@ def advance(
     rebuilt: bool = False,
 ) -> None:
     """Remember that a consumer has taken in everything up to a batch, and whether it was built anew to get there."""
-    last = connection.execute("SELECT rebuilt FROM kernel.consumers WHERE consumer = ?", [consumer]).fetchall()
-    anew = batch if rebuilt or not last else last[0][0]
-    connection.execute("DELETE FROM kernel.consumers WHERE consumer = ?", [consumer])
-    connection.execute("INSERT INTO kernel.consumers VALUES (?, ?, ?, ?, ?)", [consumer, batch, fingerprint, as_of, anew])
+    known = connection.execute(
+        "UPDATE kernel.consumers SET batch = $batch, fingerprint = $fingerprint, as_of = $as_of, "
+        "rebuilt = CASE WHEN $anew THEN $batch ELSE rebuilt END WHERE consumer = $consumer",
+        {"consumer": consumer, "batch": batch, "fingerprint": fingerprint, "as_of": as_of, "anew": rebuilt},
+    ).fetchall()[0][0]
+    if not known:
+        connection.execute("INSERT INTO kernel.consumers VALUES (?, ?, ?, ?, ?)", [consumer, batch, fingerprint, as_of, batch])
 
 
 def forget_taken(connection: duckdb.DuckDBPyConnection, consumers: Iterable[str]) -> None:

@@ -28,9 +28,9 @@ class Known:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
 
-    def relies_on(self, model: Model) -> bool:
-        """Whether all keys of a model's rows are written down."""
-        return (model.name, model.refresh) in self._tables
+    def relies_on(self, model: Model, kind: str) -> bool:
+        """Whether all keys of a kind that a model's rows have are written down."""
+        return (model.name, kind) in self._tables
 
     def table(self, kind: str) -> str:
         """The table of the keys of a kind: `key`, and `batch`, in which it was met. Not to be called in a transaction the first

@@ -5,9 +5,10 @@ The header is the comment lines above the SELECT, in any order:
     -- grain: order_guid, line_no           the columns that identify a row
     -- refresh: order by order_guid         rows are replaced by touched key: kind, then its column; or just `whole`; or
                                             `view`: made whole and kept as a view, for what only adds the clock to another table
-    -- touches: payment by payment_guid     (any number) replacing rows touches these keys for the models below; one that
-                                            stands in a table made whole says that only the rows of those keys are
-                                            replaced, there and where it is published, whose rows came out otherwise
+    -- touches: payment by payment_guid     (any number) replacing rows touches these keys for the models below
+    -- replaces: exception by exception_guid  (optional) of what is made again, whole or for touched keys, only the rows of
+                                            those keys are replaced, here and where it is published, whose rows came out
+                                            otherwise; these keys are touched
     -- lookup: orders.id_map, raw.products  (optional) inputs read whole even in a scoped refresh
     -- changes at: next_change_at           (optional) output column with the next instant at which the clock alone
                                             may change the row; null = never (`always` for a table made whole)
@@ -29,7 +30,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import heapq
-import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -50,7 +50,7 @@ EXTERNAL_SCHEMAS = frozenset({"raw", "kernel", "ref"})
 WHOLE = "whole"
 LATER = "later"
 VIEW = "view"
-_HEADER_KEYS = ("grain", "refresh", "touches", "lookup", "changes at", "ages at", "pace", "through", "returns")
+_HEADER_KEYS = ("grain", "refresh", "touches", "replaces", "lookup", "changes at", "ages at", "pace", "through", "returns")
 _BY = re.compile(r"^(\w+) by (\w+)$")
 _FUNCTION = re.compile(r"^(\w+(?:\.\w+)+)(?: each (\w+))?$")
 _COLUMN = re.compile(r"(\w+) (\w+(?: ?\([\d, ]+\))?(?:\[\])?)(?:,|$)")
@@ -97,13 +97,19 @@ class Model:
     function_sha: str = ""
     is_view: bool = False
     reading: str | None = None
+    replaces: Touch | None = None
 
     @property
     def by(self) -> Touch | None:
         """The keys by which rows of the table are replaced; None where it is only ever replaced whole."""
-        if self.refresh != WHOLE:
-            return Touch(self.refresh, self.key)
-        return self.touches[0] if self.touches else None
+        if self.replaces or self.refresh == WHOLE:
+            return self.replaces
+        return Touch(self.refresh, self.key)
+
+    @property
+    def kinds(self) -> set[str]:
+        """The kinds of keys by which rows of the table are made or replaced."""
+        return {self.refresh} - {WHOLE} | ({self.replaces.kind} if self.replaces else set())
 
 
 @lru_cache(maxsize=512)
@@ -152,6 +158,7 @@ def read_model(path: Path) -> Model:
             reading=header["ages at"][0] if header["ages at"] else None,
             later=header["pace"] == [LATER],
             is_view=is_view,
+            replaces=next(iter(_kind_by_column(header, "replaces")), None),
             **_through(header, path.parent),
         )
     except ModelError as error:
@@ -177,15 +184,15 @@ def _read_header(sql: str) -> dict[str, list[str]]:
             raise ModelError(f"the header lacks {missing}")
     if header["refresh"] == [VIEW] and header["through"]:
         raise ModelError("what a function makes is kept as a table: `-- refresh: whole`")
-    for key in ("refresh", "changes at", "ages at", "pace", "through"):
+    for key in ("refresh", "replaces", "changes at", "ages at", "pace", "through"):
         if len(header[key]) > 1:
             raise ModelError(f"`-- {key}:` is stated {len(header[key])} times")
     if header["ages at"] and header["refresh"] in ([WHOLE], [VIEW]):
         raise ModelError("`-- ages at:` is for tables refreshed by keys")
-    if len(header["touches"]) > {WHOLE: 1, VIEW: 0}.get(header["refresh"][0], math.inf):
-        raise ModelError("a table made whole is replaced by one kind of key at most, a view by none: `-- touches:`")
-    if header["touches"] and header["refresh"] == [WHOLE] and header["through"]:
-        raise ModelError("a table made whole by a function is replaced whole, or by `each` value of a column: no `-- touches:`")
+    if header["touches"] and header["refresh"] in ([WHOLE], [VIEW]):
+        raise ModelError("`-- touches:` is for tables refreshed by keys; one made whole says which rows it `-- replaces:`")
+    if header["replaces"] and (header["refresh"] == [VIEW] or header["through"]):
+        raise ModelError("a view, or what a function makes, is replaced as it was made: no `-- replaces:`")
     if header["pace"] not in ([], [LATER]):
         raise ModelError(f"`-- pace: {header['pace'][0]}` is not `{LATER}`")
     return header

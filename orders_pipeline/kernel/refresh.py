@@ -86,7 +86,7 @@ class Refresher:
         self._columns: dict[str, dict[str, str]] = {}
         self._references: dict[str, str] = {}
         self.known = Known(connection)
-        for kind in {m.by.kind for m in self.models if m.by}:
+        for kind in set[str]().union(*(m.kinds for m in self.models)):
             self.known.table(kind)
         self.touched = Touched(connection, self.known)
         self.nearby = Nearby(connection, lambda: self._sizes)
@@ -211,8 +211,8 @@ class Refresher:
             if is_stale or model.is_view:
                 return self._build(model, text)
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ANEW} AS {text}")
-            if model.by:
-                return self._replace_others(model, model.by)
+            if model.replaces:
+                return self._replace_others(model, model.replaces)
             return self._current(model) if self._is_same(model) else self.replace(model, f"SELECT * FROM {_ANEW}")
         given = [model.name, give(self.connection, text)]
         if model.through_each:
@@ -298,11 +298,13 @@ class Refresher:
         self._rows.pop(model.name, None)
         return Refreshed(model, "whole", self.row_count(model))
 
-    def _replace_others(self, model: Model, by: Touch) -> Refreshed:
-        """Of a table made anew, replace the rows of those keys only whose rows came out otherwise."""
+    def _replace_others(self, model: Model, by: Touch, among: str = "TRUE") -> Refreshed:
+        """Of rows made anew, all or those `among` which a condition holds, replace those of the keys only whose rows came out
+        otherwise."""
         column = quote(by.column)
         sides = (
-            f"(SELECT {column} AS key, count(*) AS n, sum(hash(t)) AS h FROM {t} AS t GROUP BY 1)" for t in (_ANEW, model.name)
+            f"(SELECT {column} AS key, count(*) AS n, sum(hash(t)) AS h FROM {rows} AS t GROUP BY 1)"
+            for rows in (_ANEW, f"(SELECT * FROM {model.name} WHERE {among})")
         )
         others = self._one(
             f"CREATE OR REPLACE TEMP TABLE {_OTHERS} AS SELECT coalesce(now.key, before.key) AS key "
@@ -313,8 +315,10 @@ class Refresher:
             return self._current(model)
         inside = f"{column} IN (SELECT key FROM {_OTHERS})"
         with transaction(self.connection):
-            self.connection.execute(f"DELETE FROM {model.name} WHERE {inside}")
+            self._pass_on(model, model.name, f"{among} AND {inside}")
+            self.connection.execute(f"DELETE FROM {model.name} WHERE {among} AND {inside}")
             self.connection.execute(f"INSERT INTO {model.name} BY NAME SELECT * FROM {_ANEW} WHERE {inside}")
+            self._pass_on(model, _ANEW, inside)
             self.touched.add(by.kind, f"SELECT key FROM {_OTHERS}")
             self._advance(model)
         self.nearby.forget(model.name)
@@ -366,7 +370,10 @@ class Refresher:
             kept=self.kept_rows(model.sql, model),
         )
         inside = f"{model.key} IN (SELECT key FROM {touched})"
-        replaced = self.touched.met(model, batch)
+        if model.replaces:
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ANEW} AS {select_of(self.connection, model, text)}")
+            return self._replace_others(model, model.replaces, inside)
+        replaced = self.touched.met(model, model.refresh, batch)
         is_large = self.nearby.is_worth_it(model.name)
         mine, made = kept_name(model.name, model.key), 0
         with transaction(self.connection):
@@ -452,14 +459,16 @@ class Refresher:
         """The same among models that are up to date, while others are still to be refreshed."""
         among = list(among)
         rebuilt = dict(self.connection.execute("SELECT consumer, rebuilt FROM kernel.consumers").fetchall())
-        touched = {k: self.touched.gather(k, batch or 0).keys for k in {m.by.kind for m in among if m.by}}
+        touched = {k: self.touched.gather(k, batch or 0).keys for k in set[str]().union(*(m.kinds for m in among))}
         out = {}
         for model in among:
             rows = self.row_count(model)
             if batch is None or rebuilt.get(model.name, 0) > batch:
                 out[model.name] = Refreshed(model, "whole", rows)
-            elif model.by and touched[model.by.kind]:
-                out[model.name] = Refreshed(model, "keys", rows, touched[model.by.kind])
+            elif any(touched[kind] for kind in model.kinds):
+                # Checked on all rows that were made again; published, where it says so, those it has replaced.
+                kind = model.by.kind if model.refresh == WHOLE else model.refresh
+                out[model.name] = Refreshed(model, "keys", rows, touched[kind])
         return out
 
     def batch_of(self, consumer: str) -> int | None:

@@ -199,7 +199,7 @@ class Publisher:
             self._replace(spec)
             return
         keys = f"SELECT key FROM {self.refresher.touched.table(by.kind)}"
-        met = self.refresher.touched.met(model, batches[int(model.later)] or 0)
+        met = self.refresher.touched.met(model, by.kind, batches[int(model.later)] or 0)
         if met:
             self.connection.execute(
                 f"DELETE FROM published.{spec.name} WHERE {by.column} IN (SELECT CAST(key AS VARCHAR) FROM ({met}))"

@@ -1,6 +1,6 @@
 -- grain: exception_guid
 -- refresh: whole
--- touches: exception by exception_guid
+-- replaces: exception by exception_guid
 -- Receipts that came on another day than their order's window allows: of the sum an order lacks, without a number, and neither
 -- could be another's.
 WITH fitting AS (

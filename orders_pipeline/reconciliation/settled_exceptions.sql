@@ -1,6 +1,6 @@
 -- grain: exception_guid
 -- refresh: whole
--- touches: exception by exception_guid
+-- replaces: exception by exception_guid
 -- Exceptions about which something is known beside the difference: the last decision, a decision on what the difference was
 -- before, or that the money is a payout that has reached the bank.
 -- Decisions about an order whose difference has got another reason since do not hold for the new one.

@@ -17,7 +17,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RANKS = """-- grain: thing_guid
 -- refresh: whole
 -- changes at: always
--- touches: rank by thing_guid
+-- replaces: rank by thing_guid
 -- The two largest things.
 SELECT thing_guid, row_number() OVER (ORDER BY amount DESC NULLS LAST) AS rank FROM raw.things QUALIFY rank <= 2
 """
@@ -25,6 +25,21 @@ NAMED = """-- grain: thing_guid
 -- refresh: rank by thing_guid
 -- The same, with a name.
 SELECT thing_guid, 'number ' || CAST(rank AS VARCHAR) AS name FROM room.ranks
+"""
+
+
+#: Made again for a whole group, written for the things whose place in it is another one.
+PLACES = """-- grain: thing_guid
+-- refresh: group by group_guid
+-- replaces: rank by thing_guid
+-- touches: total by group_guid
+-- The place of a thing in its group.
+SELECT thing_guid, group_guid, row_number() OVER (PARTITION BY group_guid ORDER BY amount DESC NULLS LAST) AS rank FROM raw.members
+"""
+TOTALS = """-- grain: group_guid
+-- refresh: total by group_guid
+-- How many things a group has.
+SELECT group_guid, count(*) AS n FROM room.places GROUP BY group_guid
 """
 
 
@@ -110,12 +125,61 @@ def test_who_has_taken_in_an_earlier_batch_is_given_the_keys(warehouse: duckdb.D
     assert {name: (c.how, c.keys) for name, c in changes.items()} == {"room.ranks": ("keys", 1), "room.named": ("keys", 1)}
 
 
+def test_of_rows_made_again_by_key_only_what_came_out_otherwise_is_replaced(
+    warehouse: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    chain = read(tmp_path, places=PLACES, named=NAMED.replace("room.ranks", "room.places"), totals=TOTALS)
+    assert (chain[0].by, chain[0].kinds) == (Touch("rank", "thing_guid"), {"group", "rank"})
+    warehouse.execute("CREATE TABLE raw.members (thing_guid UUID, group_guid UUID, amount INTEGER)")
+
+    def join(thing: int, group: str, amount: int) -> None:
+        warehouse.execute("INSERT INTO raw.members VALUES (md5(?)::UUID, md5(?)::UUID, ?)", [str(thing), group, amount])
+
+    def touch(*groups: str) -> None:
+        for group in groups:
+            warehouse.execute("INSERT INTO kernel.touched VALUES ('group', md5(?)::UUID, ?)", [group, next_batch(warehouse)])
+
+    def rows() -> list[tuple]:
+        return warehouse.execute("SELECT * FROM room.places ORDER BY ALL").fetchall()
+
+    for thing, amount in ((1, 30), (2, 20), (3, 10)):
+        join(thing, "a", amount)
+    join(4, "b", 5)
+    look(warehouse, chain, 0)
+    advance(warehouse, "publication", next_batch(warehouse), "", NOW)
+    join(5, "a", 15)  # between the second and the third: they and what is above stay
+    touch("a", "b")
+    assert look(warehouse, chain, 1) == {"places": ("keys", 2), "named": ("keys", 2), "totals": ("keys", 1)}
+    assert named(warehouse) == {1: "number 1", 2: "number 2", 5: "number 3", 3: "number 4", 4: "number 1"}
+    assert sorted(n for (n,) in warehouse.execute("SELECT n FROM room.totals").fetchall()) == [1, 4]
+
+    refresher = Refresher(warehouse, chain, NOW, Settings({}))
+    changes = refresher.changes(refresher.batch_of("publication"))
+    assert {name: (c.how, c.keys) for name, c in changes.items()} == {
+        "room.places": ("keys", 2),  # checked for both groups
+        "room.named": ("keys", 2),
+        "room.totals": ("keys", 1),
+    }
+    assert warehouse.execute("SELECT count(*) FROM touched_rank").fetchone() == (2,)  # published for two things
+
+    warehouse.execute("DELETE FROM raw.members WHERE amount = 10")  # the last: nobody else moves
+    touch("a")
+    assert look(warehouse, chain, 2)["places"] == ("keys", 1)
+    assert 3 not in named(warehouse)
+    touch("a")
+    assert look(warehouse, chain, 3) == {"places": ("current", 0), "named": ("current", 0), "totals": ("current", 0)}
+    before = rows()
+    look(warehouse, chain, 3, full=True)
+    assert rows() == before
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("-- touches: rank by thing_guid\n", "-- touches: rank by thing_guid\n-- touches: thing by thing_guid\n", "one kind of key"),
-        ("-- refresh: whole\n-- changes at: always\n", "-- refresh: view\n", "a view by none"),
-        ("-- changes at: always\n", "-- through: sums.total\n-- returns: thing_guid UUID\n", "made whole by a function"),
+        ("-- replaces: rank", "-- touches: rank", "says which rows it `-- replaces:`"),
+        ("-- replaces: rank by thing_guid\n", "-- replaces: rank by thing_guid\n-- replaces: thing by thing_guid\n", "stated 2 times"),
+        ("-- refresh: whole\n-- changes at: always\n", "-- refresh: view\n", "a view, or what a function makes"),
+        ("-- changes at: always\n", "-- through: sums.total\n-- returns: thing_guid UUID\n", "no `-- replaces:`"),
         ("-- changes at: always\n", "-- ages at: rank\n", "`-- ages at:` is for tables refreshed by keys"),
     ],
 )
