@@ -241,6 +241,7 @@ SELECT
     channel,
     shop_id,
     channel_order_id,
+    guid_of(channel_order_id) AS document_guid,
     file_id,
     row_number
 FROM left_over

@@ -1,6 +1,6 @@
 -- grain: sku_guid, claim_id, warehouse_id
 -- refresh: sku by sku_guid
--- replaces: subject by subject_guid
+-- replaces: document by document_guid
 -- lookup: inventory.nodes, ref.channels
 -- Who has a claim on which goods, and where: open paid lines and outgoing transfers reserve, unpaid lines and explicit holds hold. A
 -- claim that names no warehouse falls on the only one that has the goods; of several, on the one with most to spare first (warehouses
@@ -48,6 +48,7 @@ claims AS (
         component,
         'order' AS kind,
         channel_order_id AS document_id,
+        document_guid,
         order_guid,
         warehouse_id,
         quantity,
@@ -69,6 +70,7 @@ claims AS (
         'held' AS component,
         'hold' AS kind,
         hold_id AS document_id,
+        guid_of(coalesce(hold_id, '?')) AS document_guid,
         order_guid,
         warehouse_id,
         greatest(0, least(quantity, quantity_so_far - own_qty)) AS quantity,
@@ -90,6 +92,7 @@ claims AS (
         'reserved' AS component,
         'transfer' AS kind,
         inbound_id AS document_id,
+        guid_of(inbound_id) AS document_guid,
         CAST(NULL AS UUID) AS order_guid,
         source_warehouse_id AS warehouse_id,
         to_send_qty AS quantity,
@@ -156,6 +159,7 @@ placed AS (
         c.component,
         c.kind,
         c.document_id,
+        c.document_guid,
         c.order_guid,
         coalesce(c.warehouse_id, CASE WHEN y.place_count = 1 THEN y.warehouse_id END) AS warehouse_id,
         c.warehouse_id IS NOT NULL AS is_named,
@@ -180,6 +184,7 @@ open_claims AS (
         component,
         kind,
         document_id,
+        document_guid,
         order_guid,
         warehouse_id,
         is_named,
@@ -304,8 +309,7 @@ SELECT
     c.kind,
     c.document_id,
     c.order_guid,
-    -- What the row is about: most claims on a SKU stay as they are when another order comes.
-    coalesce(c.order_guid, c.sku_guid) AS subject_guid,
+    c.document_guid,
     c.is_named,
     CAST(h.quantity AS DECIMAL(18, 3)) AS quantity,
     c.due_at,

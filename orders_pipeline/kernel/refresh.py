@@ -25,7 +25,7 @@ from orders_pipeline.kernel.models import WHOLE, Model, Touch
 from orders_pipeline.kernel.nearby import Nearby, kept_name
 from orders_pipeline.kernel.settings import Settings
 from orders_pipeline.kernel.sqltext import quote
-from orders_pipeline.kernel.statements import narrowed_tables, parts, shows_the_clock, statement, touching
+from orders_pipeline.kernel.statements import narrowed_tables, parts, shows_the_clock, statement, touch_query, touching
 from orders_pipeline.kernel.through import give, give_only, marks_of, select_made, select_of
 from orders_pipeline.kernel.warehouse import (
     columns_of,
@@ -397,11 +397,16 @@ class Refresher:
 
     def kept_rows(self, sql: str, within: Model) -> dict[str, str]:
         """By table that a SELECT reads, where else its rows of a model's touched keys, as last asked for, lie among others."""
-        names = {n for n in narrowed_tables(sql, within, self.columns) if n in self._by_name} - self.views
-        kind = within.refresh
+        self._gather_nearby(within.refresh, within.key)
+        return self.nearby.of(self._own_tables(narrowed_tables(sql, within, self.columns)), within.key)
+
+    def _gather_nearby(self, kind: str, column: str) -> None:
         last = self.touched.gathered[kind]
-        self.nearby.gather(within.key, self.touched.table(kind), (kind, last.first, last.keys))
-        return self.nearby.of(sorted(names), within.key)
+        self.nearby.gather(column, self.touched.table(kind), (kind, last.first, last.keys))
+
+    def _own_tables(self, names: Iterable[str]) -> list[str]:
+        """Those that are tables of models: what else there is may change without this refresher."""
+        return sorted({name for name in names if name in self._by_name} - self.views)
 
     @cached_property
     def _by_name(self) -> dict[str, Model]:
@@ -416,9 +421,15 @@ class Refresher:
         """Add the keys that other kinds of touched rows make stale here (a payment whose order has arrived)."""
         if model.touch_sql is None:
             return
-        text, kinds = touching(model, self.as_of, self.settings.thresholds)
-        for kind in kinds:
-            self.touched.gather(kind, batch)
+        query = touch_query(model.touch_sql)
+        found = [self.touched.gather(kind, batch).keys for kind in query.kinds]
+        if query.only_of_touched and not any(found):
+            return
+        kept: dict[tuple[str, str], str] = {}
+        for (kind, column), names in query.met.items():
+            self._gather_nearby(kind, column)
+            kept |= {(name, column): near for name, near in self.nearby.of(self._own_tables(names), column).items()}
+        text = touching(model, self.as_of, self.settings.thresholds, kept)
         with transaction(self.connection):
             self.touched.add(
                 model.refresh,

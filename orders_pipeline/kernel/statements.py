@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -68,20 +69,82 @@ def parts(model: Model, as_of: datetime, thresholds: Thresholds, columns: Column
         yield render(part_of(tree, model, columns, part, number))
 
 
-def touching(model: Model, as_of: datetime, thresholds: Thresholds) -> tuple[str, tuple[str, ...]]:
-    """The text of a model's touch query, and the kinds of touched keys it reads (from the tables `touched_<kind>`)."""
+def touching(
+    model: Model, as_of: datetime, thresholds: Thresholds, kept: Mapping[tuple[str, str], str] | None = None
+) -> str:
+    """The text of a model's touch query, which reads touched keys from the tables `touched_<kind>`; `kept` says which tables'
+    rows of the keys in a column lie in another one (among others)."""
+    nearer = kept or {}
 
     def make() -> str:
         tree = bind(model.touch_sql, _ANY_TIME, thresholds, {})
+        for table, column, _ in list(_met_by_key(tree)):
+            if near := nearer.get((f"{table.db}.{table.name}", column)):
+                table.replace(exp.table_(near, alias=table.alias_or_name))
         for table in list(tree.find_all(exp.Table)):
             if table.db == "touched":
-                table.replace(exp.table_(touched_name(table.name.removesuffix("_keys")), alias=table.alias_or_name))
+                table.replace(exp.table_(touched_name(_kind(table)), alias=table.alias_or_name))
         return render(tree)
 
-    kinds = tuple(
-        sorted(n.partition(".")[2].removesuffix("_keys") for n in tables_in(model.touch_sql) if n.startswith("touched."))
+    return _at(as_of, ("touch", model.touch_sql, frozenset(nearer.items()), _values(thresholds)), make, model.touch_sql)
+
+
+@dataclass(frozen=True)
+class TouchQuery:
+    """What a touch query reads: `kinds` of touched keys; `met`, the tables it joins with those by a column, by kind and column;
+    and whether it gives keys `only_of_touched` ones, so that it gives none where there are none."""
+
+    kinds: tuple[str, ...]
+    met: Mapping[tuple[str, str], frozenset[str]]
+    only_of_touched: bool
+
+
+@lru_cache(maxsize=256)
+def touch_query(sql: str) -> TouchQuery:
+    """What a touch query reads, looked up once per text."""
+    tree = parse(sql)
+    met: dict[tuple[str, str], set[str]] = {}
+    for table, column, kind in _met_by_key(tree):
+        met.setdefault((kind, column), set()).add(f"{table.db}.{table.name}")
+    kinds = tuple(sorted({_kind(table) for table in tree.find_all(exp.Table) if table.db == "touched"}))
+    ctes = {cte.alias: cte.this for cte in tree.find_all(exp.CTE)}
+    return TouchQuery(kinds, {key: frozenset(names) for key, names in met.items()}, _follows(tree, ctes))
+
+
+def _met_by_key(tree: exp.Expression) -> Iterator[tuple[exp.Table, str, str]]:
+    """Each table that a SELECT joins with touched keys: the table, its column, the kind of the keys."""
+    for select in tree.find_all(exp.Select):
+        joins = select.args.get("joins") or []
+        tables = {t.alias_or_name: t for t in (select.args["from_"].this, *(j.this for j in joins)) if isinstance(t, exp.Table)}
+        for join in joins:
+            condition = join.args.get("on")
+            if not isinstance(condition, exp.EQ) or join.side or getattr(join.this, "db", "") != "touched":
+                continue
+            column, key = condition.this, condition.expression
+            if (key.table, key.name) == (join.this.alias_or_name, "key") and column.table in tables:
+                yield tables[column.table], column.name, _kind(join.this)
+
+
+def _follows(query: exp.Expression, ctes: Mapping[str, exp.Expression]) -> bool:
+    """Whether every row of a query comes of a touched key: one it reads, or joins, or asks for in its WHERE."""
+    if isinstance(query, exp.Union):
+        return _follows(query.left, ctes) and _follows(query.right, ctes)
+    where = query.args.get("where")
+    asked = where.this.flatten() if where and isinstance(where.this, exp.And) else [where.this] if where else []
+    sources = [query.args["from_"].this, *(join.this for join in query.args.get("joins") or [] if not join.side)]
+    return any(_gives_touched(source, ctes) for source in sources) or any(
+        isinstance(one, exp.Exists) and _follows(one.this, ctes) for one in asked
     )
-    return _at(as_of, ("touch", model.touch_sql, _values(thresholds)), make, model.touch_sql), kinds
+
+
+def _gives_touched(source: exp.Expression, ctes: Mapping[str, exp.Expression]) -> bool:
+    if isinstance(source, exp.Subquery):
+        return _follows(source.this, ctes)
+    return source.db == "touched" or (not source.db and source.name in ctes and _follows(ctes[source.name], ctes))
+
+
+def _kind(table: exp.Table) -> str:
+    return table.name.removesuffix("_keys")
 
 
 @lru_cache(maxsize=1024)

@@ -64,4 +64,10 @@ def is_due(home: Home, waiting: Collection[object] = (), *, now: float | None = 
     state, now = _read(home), time.time() if now is None else now
     if not state or state["since"] > state["last"]:
         return False
-    return now - state["since"] >= AT_MOST_SECONDS or (not waiting and now - state["last"] >= QUIET_SECONDS)
+    return is_overdue(home, now=now) or (not waiting and now - state["last"] >= QUIET_SECONDS)
+
+
+def is_overdue(home: Home, *, now: float | None = None) -> bool:
+    """Whether they have been behind for so long that files wait for them, and not they for files."""
+    state = _read(home)
+    return bool(state) and (time.time() if now is None else now) - state["since"] >= AT_MOST_SECONDS

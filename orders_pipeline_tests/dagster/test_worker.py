@@ -119,6 +119,64 @@ def test_what_is_made_later_follows_in_a_quiet_while(
     assert not later.is_due(home, now=time.time() + later.AT_MOST_SECONDS)
 
 
+def test_what_is_made_later_gives_way_to_a_file(
+    home: Home, served: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "10000")
+    monkeypatch.setattr(later, "QUIET_SECONDS", 1.0)
+    dropped(home, "first.csv", "A1")
+    pipeline.run(home, datetime.now(UTC))
+    one = Worker(home, JOB, defs.resolve_job_def("reconcile"))
+    dropped(home, "second.csv", "A2")
+    came_at: list[float] = []
+    seen_at: list[float] = []
+
+    def meanwhile() -> None:
+        """Called while a run is at work, and between runs."""
+        runs = served.get_runs()
+        if one.child and not came_at and len(runs) == 2 and in_use(home):
+            dropped(home, "third.csv", "A3")  # in the midst of the run that makes the later tables
+            came_at.append(time.monotonic())
+        if not one.child and came_at and not seen_at and "A3" in order_numbers(home):
+            seen_at.append(time.monotonic())
+        one.stopping = not one.child and [run.job_name for run in runs[:1]] == ["reconcile"] and runs[0].is_success
+
+    one.serve(meanwhile)
+    runs = served.get_runs()
+    assert [(run.job_name, run.status.value) for run in reversed(runs)] == [
+        ("load_and_publish", "SUCCESS"),
+        ("reconcile", "CANCELED"),
+        ("load_and_publish", "SUCCESS"),
+        ("reconcile", "SUCCESS"),
+    ]
+    assert any("A file has come" in (e.message or "") for e in served.all_logs(runs[2].run_id))
+    assert order_numbers(home) == ["A1", "A2", "A3"]
+    assert not later.are_behind(home)
+    with duckdb.connect(str(home.published_book), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM finance.contracts").fetchone() == (3,)
+
+
+def test_files_wait_for_what_is_overdue(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(later, "QUIET_SECONDS", 0.0)
+    home.create()
+    one, asked = Worker(home, JOB, defs.resolve_job_def("reconcile")), []
+
+    def run(job: dg.JobDefinition, tags: object, beat: object, gives_way: bool = False) -> int:
+        asked.append((job.name, gives_way))
+        one.stopping = True
+        return 0
+
+    monkeypatch.setattr(one, "_run", run)
+    for behind, expected in ((1.0, True), (later.AT_MOST_SECONDS + 1, False)):
+        later.note(home)
+        then = time.time() - behind
+        later._write(home, {"since": then, "last": then})
+        assert later.is_overdue(home) is not expected
+        one.stopping = False
+        one.serve()
+        assert asked.pop() == ("reconcile", expected)
+
+
 def test_worker_leaves_files_to_the_run_at_work(home: Home, served: dg.DagsterInstance) -> None:
     land_orders(home, "a.csv", "A1")
     waiting = served.create_run_for_job(JOB, status=dg.DagsterRunStatus.NOT_STARTED)

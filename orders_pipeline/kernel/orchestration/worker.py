@@ -23,7 +23,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,7 +45,7 @@ WORKER_TAG = "orders_pipeline/worker"
 LOOK_SECONDS = 1.0
 #: A worker that has not shown itself for so long is taken for dead, whatever it holds.
 SILENT_SECONDS = 20.0
-CANCEL_LOOK_SECONDS = 2.0
+CANCEL_LOOK_SECONDS, GIVE_WAY_LOOK_SECONDS = 2.0, 0.25
 #: A run of files is over by then: writing down what it has done, step by step, would be in the way of doing it.
 HOLD_SECONDS = 10.0
 #: After so many runs, records of old ones are deleted.
@@ -56,8 +56,8 @@ REHEARSAL = (
     "taobao,main,1,paid,CNY,10.00,2026-03-01T12:00:00+08:00,2026-03-01T12:01:00+08:00,浙江省,杭州市,西湖区,文三路1号\n",
     "channel,shop_id,channel_order_id,sku,quantity,product_title\ntaobao,main,1,S1,1,茶叶 250g\n",
 )
-#: A child's exit code when another run is at work.
-BUSY = 75
+#: A child's exit codes: another run is at work; it has stopped, for a file has come.
+BUSY, GAVE_WAY = 75, 76
 
 
 def _marker(home: Home) -> Path:
@@ -113,11 +113,13 @@ class Worker:
                 beat()
                 if looks.is_due:
                     self._in_child(lambda: self._fetch(looks.url), beat)
+                arrivals.wait(0)
                 files, unsettled = pending(self.home)
                 if self.catch_up and later.is_due(self.home, files):
-                    if self._run(self.catch_up, {}, beat) == BUSY:  # One that was asked for is about to start.
+                    code = self._run(self.catch_up, {}, beat, gives_way=not later.is_overdue(self.home))
+                    if code == BUSY:  # One that was asked for is about to start.
                         time.sleep(LOOK_SECONDS)
-                    else:
+                    elif code != GAVE_WAY:
                         later.tried(self.home)
                     continue
                 decision = decide(last, files, time.time(), busy=bool(files) and in_use(self.home))
@@ -135,12 +137,12 @@ class Worker:
         finally:
             arrivals.close()
 
-    def _run(self, job: dg.JobDefinition, tags: Mapping[str, str], beat: Callable[[], None]) -> int:
+    def _run(self, job: dg.JobDefinition, tags: Mapping[str, str], beat: Callable[[], None], gives_way: bool = False) -> int:
         run_id = str(uuid.uuid4())
         with tempfile.TemporaryFile() as told:
-            code = self._in_child(lambda: self._execute(run_id, job, tags, told), beat)
+            code = self._in_child(lambda: self._execute(run_id, job, tags, told, gives_way), beat)
             statements.learn(told)
-        if code not in (0, BUSY):
+        if code not in (0, BUSY, GAVE_WAY):
             self._in_child(lambda: self._mark_failed(run_id, code))
         return code
 
@@ -177,8 +179,10 @@ class Worker:
         for name, why in store.fetch(self.home, url):
             print(f"{name} {why}", file=sys.stderr)
 
-    def _execute(self, run_id: str, job: dg.JobDefinition, tags: Mapping[str, str], told: BinaryIO) -> int:
-        from dagster import DagsterEvent, DagsterEventType, DagsterInstance
+    def _execute(
+        self, run_id: str, job: dg.JobDefinition, tags: Mapping[str, str], told: BinaryIO, gives_way: bool = False
+    ) -> int:
+        from dagster import DagsterEvent, DagsterEventType, DagsterInstance, DagsterRunStatus
         from dagster._core.definitions.job_base import InMemoryJob
         from dagster._core.execution.api import execute_run
 
@@ -200,10 +204,12 @@ class Worker:
                 )
                 starting = DagsterEvent(event_type_value=DagsterEventType.PIPELINE_STARTING.value, job_name=run.job_name)
                 instance.report_dagster_event(starting, run_id=run_id)
-                with _cancelled_by_status(instance, run_id):
+                way = _giving_way(instance, run_id, self.home) if gives_way else nullcontext()
+                with _cancelled_by_status(instance, run_id), way:
                     execute_run(InMemoryJob(job), instance.get_run_by_id(run_id), instance)
+            ended = instance.get_run_by_id(run_id).status
         statements.tell(told, known)
-        return 0
+        return GAVE_WAY if gives_way and ended == DagsterRunStatus.CANCELED else 0
 
     def _mark_failed(self, run_id: str, code: int) -> None:
         from dagster import DagsterInstance
@@ -280,6 +286,37 @@ def _cancelled_by_status(instance: dg.DagsterInstance, run_id: str) -> Iterator[
     finally:
         done.set()
         thread.join()
+
+
+@contextmanager
+def _giving_way(instance: dg.DagsterInstance, run_id: str, home: Home) -> Iterator[None]:
+    """A run nobody waits for is cancelled when a file has come: what it has made stays, and the next one goes on from there."""
+    from orders_pipeline.kernel.orchestration.sensors import pending
+
+    done, arrivals = threading.Event(), Arrivals(home.landing)
+
+    def look() -> None:
+        looked_at = 0.0
+        while not done.is_set():
+            if not arrivals.wait(GIVE_WAY_LOOK_SECONDS) and time.monotonic() - looked_at < LOOK_SECONDS:
+                continue
+            looked_at = time.monotonic()
+            if not pending(home)[0] or done.is_set():
+                continue
+            instance.report_run_canceling(
+                instance.get_run_by_id(run_id), "A file has come and goes first. The next such run goes on from here."
+            )
+            os.kill(os.getpid(), signal.SIGINT)
+            return
+
+    thread = threading.Thread(target=look, name="give way", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        arrivals.close()
 
 
 def _origin(job: str) -> object:
