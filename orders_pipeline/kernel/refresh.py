@@ -422,13 +422,14 @@ class Refresher:
         if model.touch_sql is None:
             return
         query = touch_query(model.touch_sql)
-        found = [self.touched.gather(kind, batch).keys for kind in query.kinds]
-        if query.only_of_touched and not any(found):
+        found = {kind for kind in query.kinds if self.touched.gather(kind, batch).keys}
+        if query.only_of_touched and not found:
             return
         kept: dict[tuple[str, str], str] = {}
         for (kind, column), names in query.met.items():
-            self._gather_nearby(kind, column)
-            kept |= {(name, column): near for name, near in self.nearby.of(self._own_tables(names), column).items()}
+            if kind in found:
+                self._gather_nearby(kind, column)
+                kept |= {(name, column): near for name, near in self.nearby.of(self._own_tables(names), column).items()}
         text = touching(model, self.as_of, self.settings.thresholds, kept)
         with transaction(self.connection):
             self.touched.add(

@@ -105,6 +105,18 @@ def test_reader_in_the_same_process_sees_what_is_held_back(ours: dg.DagsterInsta
         assert len(ours.all_logs(run.run_id)) == before + 1
 
 
+def test_question_about_what_was_never_made_leaves_the_rest_held_back(ours: dg.DagsterInstance) -> None:
+    run, key = ours.create_run_for_job(JOB), dg.AssetKey("nobodys")
+    log = ours.event_log_storage
+    with holding_back(ours, 60):
+        ours.report_engine_event("one", run)
+        held = len(log._held)
+        assert held and not ours.fetch_observations(key, limit=1).records
+        assert len(log._held) == held
+        ours.report_runless_asset_event(dg.AssetObservation(key))
+        assert len(ours.fetch_observations(key, limit=1).records) == 1
+
+
 def test_what_is_held_back_is_written_in_portions_and_in_order(ours: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "PORTION", 7)
     run = ours.create_run_for_job(JOB)

@@ -23,7 +23,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import sqlalchemy as db
-from dagster import AssetCheckEvaluation, AssetKey, DagsterInstance
+from dagster import AssetCheckEvaluation, AssetKey, AssetRecordsFilter, DagsterInstance, EventRecordsResult
 from dagster._core.definitions.data_version import INPUT_EVENT_POINTER_TAG_PREFIX
 from dagster._core.event_api import EventLogRecord
 from dagster._core.events import StepMaterializationData
@@ -185,11 +185,8 @@ class BulkEventLog(SqliteEventLogStorage):
             made = {key: self._made[key] for key in asset_keys or () if key in self._made}
         left = None if asset_keys is None else [key for key in asset_keys if key not in made]
         # What is held back tells nothing of the others' last making: it need not be written before they are looked up.
-        self._writing.is_looking_past = left is not None
-        try:
+        with self._looking_past(left is not None):
             found = [] if left == [] else list(super().get_asset_records(left))
-        finally:
-            self._writing.is_looking_past = False
         return found + [
             AssetRecord(
                 storage_id=0,
@@ -197,6 +194,24 @@ class BulkEventLog(SqliteEventLogStorage):
             )
             for key, record in made.items()
         ]
+
+    def fetch_observations(
+        self, records_filter: AssetKey | AssetRecordsFilter, limit: int, cursor: str | None = None, ascending: bool = False
+    ) -> EventRecordsResult:
+        """What has been seen of assets. A step asks it of each that it reads and that no run has made yet."""
+        with self._held_lock:
+            is_held = any(e.dagster_event.is_asset_observation for _, e in self._held if e.dagster_event)
+        with self._looking_past(not is_held):
+            return super().fetch_observations(records_filter, limit, cursor, ascending)
+
+    @contextmanager
+    def _looking_past(self, past: bool) -> Iterator[None]:
+        """Read the files as they are, where what is held back tells nothing of what is asked for."""
+        self._writing.is_looking_past = past
+        try:
+            yield
+        finally:
+            self._writing.is_looking_past = False
 
     def _write_held(self, most: int | None = None) -> None:
         """Write what is held back, or this many of it. Whoever calls has the files."""
