@@ -163,8 +163,9 @@ def _aged(table: str) -> str:
 
     The second of two equal lines of a file is compared with the second ones of the others.
     """
-    return f"""WITH lines AS (SELECT DISTINCT file_id, row_number, row_hash FROM {table} WHERE source = $source),
-        shared AS (SELECT l.* FROM lines l WHERE l.row_hash IN (SELECT row_hash FROM lines WHERE file_id = $file)),
+    return f"""WITH own AS (SELECT row_hash FROM {table} WHERE source = $source AND file_id = $file),
+        shared AS (SELECT DISTINCT file_id, row_number, row_hash FROM {table}
+            WHERE source = $source AND row_hash IN (SELECT row_hash FROM own)),
         numbered AS (SELECT *, row_number() OVER (PARTITION BY file_id, row_hash ORDER BY row_number) AS occurrence FROM shared),
         aged AS (SELECT s.file_id, s.occurrence, row_number() OVER (PARTITION BY s.row_hash, s.occurrence
             ORDER BY f.exported_at NULLS FIRST, s.file_id, s.row_number) AS age
