@@ -37,6 +37,21 @@ def dropped(home: Home, name: str, *numbers: str) -> None:
     draft.rename(home.landing / name)
 
 
+def slow_to_publish(home: Home, monkeypatch: pytest.MonkeyPatch, prompt: bool) -> Path:
+    """Runs of files, or those that make the later tables, last some seconds longer: time enough to be stopped in. Returns the
+    file that is there as soon as one of them has come so far."""
+    publish, mark = pipeline.Session.publish, home.root / "about_to_publish"
+
+    def late(self: pipeline.Session, *, anew: bool = False) -> object:
+        if self.prompt is prompt:
+            mark.touch()
+            time.sleep(5)
+        return publish(self, anew=anew)
+
+    monkeypatch.setattr(pipeline.Session, "publish", late)
+    return mark
+
+
 def order_numbers(home: Home) -> list[str]:
     with duckdb.connect(str(home.published_book), read_only=True) as connection:
         rows = connection.execute("SELECT channel_order_id FROM orders.orders ORDER BY 1").fetchall()
@@ -126,19 +141,17 @@ def test_what_is_made_later_gives_way_to_a_file(
     monkeypatch.setattr(later, "QUIET_SECONDS", 1.0)
     dropped(home, "first.csv", "A1")
     pipeline.run(home, datetime.now(UTC))
+    mark = slow_to_publish(home, monkeypatch, prompt=False)
     one = Worker(home, JOB, defs.resolve_job_def("reconcile"))
     dropped(home, "second.csv", "A2")
-    came_at: list[float] = []
-    seen_at: list[float] = []
+    came: list[str] = []
 
     def meanwhile() -> None:
         """Called while a run is at work, and between runs."""
         runs = served.get_runs()
-        if one.child and not came_at and len(runs) == 2 and in_use(home):
+        if not came and mark.exists():
             dropped(home, "third.csv", "A3")  # in the midst of the run that makes the later tables
-            came_at.append(time.monotonic())
-        if not one.child and came_at and not seen_at and "A3" in order_numbers(home):
-            seen_at.append(time.monotonic())
+            came.append("third")
         one.stopping = not one.child and [run.job_name for run in runs[:1]] == ["reconcile"] and runs[0].is_success
 
     one.serve(meanwhile)
@@ -154,6 +167,34 @@ def test_what_is_made_later_gives_way_to_a_file(
     assert not later.are_behind(home)
     with duckdb.connect(str(home.published_book), read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM finance.contracts").fetchone() == (3,)
+
+
+def test_run_that_somebody_terminates_ends_and_the_next_completes_it(
+    home: Home, served: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "10000")
+    monkeypatch.setattr(worker, "CANCEL_LOOK_SECONDS", 0.1)
+    dropped(home, "first.csv", "A1")
+    pipeline.run(home, datetime.now(UTC))
+    mark = slow_to_publish(home, monkeypatch, prompt=True)
+    one = Worker(home, JOB)
+    dropped(home, "second.csv", "A2")
+    told: list[str] = []
+
+    def meanwhile() -> None:
+        """Called while a run is at work, and between runs."""
+        if not told and mark.exists():
+            served.report_run_canceling(served.get_runs()[0])  # what the UI's button does
+            told.append("terminated")
+        elif told == ["terminated"] and not one.child:
+            dropped(home, "third.csv", "A3")
+            told.append("third")
+        elif told[-1:] == ["third"] and not one.child:
+            one.stopping = served.get_runs()[0].is_success
+
+    one.serve(meanwhile)
+    assert [run.status.value for run in served.get_runs()] == ["SUCCESS", "CANCELED"]
+    assert order_numbers(home) == ["A1", "A2", "A3"]
 
 
 def test_files_wait_for_what_is_overdue(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,7 +45,9 @@ WORKER_TAG = "orders_pipeline/worker"
 LOOK_SECONDS = 1.0
 #: A worker that has not shown itself for so long is taken for dead, whatever it holds.
 SILENT_SECONDS = 20.0
-CANCEL_LOOK_SECONDS, GIVE_WAY_LOOK_SECONDS = 2.0, 0.25
+CANCEL_LOOK_SECONDS, ARRIVAL_LOOK_SECONDS = 2.0, 0.25
+#: A run that has not ended by then is interrupted once more.
+INSIST_SECONDS = 15.0
 #: A run of files is over by then: writing down what it has done, step by step, would be in the way of doing it.
 HOLD_SECONDS = 10.0
 #: After so many runs, records of old ones are deleted.
@@ -204,8 +206,7 @@ class Worker:
                 )
                 starting = DagsterEvent(event_type_value=DagsterEventType.PIPELINE_STARTING.value, job_name=run.job_name)
                 instance.report_dagster_event(starting, run_id=run_id)
-                way = _giving_way(instance, run_id, self.home) if gives_way else nullcontext()
-                with _cancelled_by_status(instance, run_id), way:
+                with _cancellable(instance, run_id, self.home if gives_way else None):
                     execute_run(InMemoryJob(job), instance.get_run_by_id(run_id), instance)
             ended = instance.get_run_by_id(run_id).status
         statements.tell(told, known)
@@ -266,18 +267,29 @@ def _is_running(pid: int) -> bool:
 
 
 @contextmanager
-def _cancelled_by_status(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """Whoever terminates a run in the UI sets its status; this process then interrupts itself."""
+def _cancellable(instance: dg.DagsterInstance, run_id: str, gives_way_in: Home | None) -> Iterator[None]:
+    """Whoever terminates a run in the UI sets its status; this process then interrupts itself. It sets the status itself when a
+    file has come into a home where the run gives way to it: what it has made stays, and the next such run goes on from there."""
     from dagster import DagsterRunStatus
 
-    done = threading.Event()
+    from orders_pipeline.kernel.orchestration.sensors import pending
+
+    done, arrivals = threading.Event(), Arrivals(gives_way_in.landing) if gives_way_in else None
 
     def look() -> None:
-        while not done.wait(CANCEL_LOOK_SECONDS):
+        looked_at = time.monotonic()
+        while not done.is_set():
+            told = arrivals.wait(ARRIVAL_LOOK_SECONDS) if arrivals else done.wait(CANCEL_LOOK_SECONDS)
+            if done.is_set() or (not told and time.monotonic() - looked_at < CANCEL_LOOK_SECONDS):
+                continue
+            looked_at = time.monotonic()
             run = instance.get_run_by_id(run_id)
-            if run is not None and run.status == DagsterRunStatus.CANCELING:
-                os.kill(os.getpid(), signal.SIGINT)
-                return
+            if gives_way_in and run is not None and run.status == DagsterRunStatus.STARTED and pending(gives_way_in)[0]:
+                instance.report_run_canceling(run, "A file has come and goes first. The next such run goes on from here.")
+            elif run is None or run.status != DagsterRunStatus.CANCELING:
+                continue
+            os.kill(os.getpid(), signal.SIGINT)
+            done.wait(INSIST_SECONDS)
 
     thread = threading.Thread(target=look, name="cancel", daemon=True)
     thread.start()
@@ -286,37 +298,8 @@ def _cancelled_by_status(instance: dg.DagsterInstance, run_id: str) -> Iterator[
     finally:
         done.set()
         thread.join()
-
-
-@contextmanager
-def _giving_way(instance: dg.DagsterInstance, run_id: str, home: Home) -> Iterator[None]:
-    """A run nobody waits for is cancelled when a file has come: what it has made stays, and the next one goes on from there."""
-    from orders_pipeline.kernel.orchestration.sensors import pending
-
-    done, arrivals = threading.Event(), Arrivals(home.landing)
-
-    def look() -> None:
-        looked_at = 0.0
-        while not done.is_set():
-            if not arrivals.wait(GIVE_WAY_LOOK_SECONDS) and time.monotonic() - looked_at < LOOK_SECONDS:
-                continue
-            looked_at = time.monotonic()
-            if not pending(home)[0] or done.is_set():
-                continue
-            instance.report_run_canceling(
-                instance.get_run_by_id(run_id), "A file has come and goes first. The next such run goes on from here."
-            )
-            os.kill(os.getpid(), signal.SIGINT)
-            return
-
-    thread = threading.Thread(target=look, name="give way", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-        arrivals.close()
+        if arrivals:
+            arrivals.close()
 
 
 def _origin(job: str) -> object:
