@@ -86,7 +86,7 @@ class Refresher:
         self._columns: dict[str, dict[str, str]] = {}
         self._references: dict[str, str] = {}
         self.known = Known(connection)
-        for kind in set[str]().union(*(m.kinds for m in self.models)):
+        for kind in {kind for model in self.models for kind in model.kinds}:
             self.known.table(kind)
         self.touched = Touched(connection, self.known)
         self.nearby = Nearby(connection, lambda: self._sizes)
@@ -471,7 +471,7 @@ class Refresher:
         """The same among models that are up to date, while others are still to be refreshed."""
         among = list(among)
         rebuilt = dict(self.connection.execute("SELECT consumer, rebuilt FROM kernel.consumers").fetchall())
-        touched = {k: self.touched.gather(k, batch or 0).keys for k in set[str]().union(*(m.kinds for m in among))}
+        touched = {k: self.touched.gather(k, batch or 0).keys for k in {kind for model in among for kind in model.kinds}}
         out = {}
         for model in among:
             rows = self.row_count(model)

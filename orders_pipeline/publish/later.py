@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from orders_pipeline.kernel.home import Home
@@ -64,10 +64,13 @@ def is_due(home: Home, waiting: Collection[object] = (), *, now: float | None = 
     state, now = _read(home), time.time() if now is None else now
     if not state or state["since"] > state["last"]:
         return False
-    return is_overdue(home, now=now) or (not waiting and now - state["last"] >= QUIET_SECONDS)
+    return _is_overdue(state, now) or (not waiting and now - state["last"] >= QUIET_SECONDS)
 
 
-def is_overdue(home: Home, *, now: float | None = None) -> bool:
+def is_overdue(home: Home) -> bool:
     """Whether they have been behind for so long that files wait for them, and not they for files."""
-    state = _read(home)
-    return bool(state) and (time.time() if now is None else now) - state["since"] >= AT_MOST_SECONDS
+    return _is_overdue(_read(home), time.time())
+
+
+def _is_overdue(state: Mapping[str, float], now: float) -> bool:
+    return bool(state) and now - state["since"] >= AT_MOST_SECONDS

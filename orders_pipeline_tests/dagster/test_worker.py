@@ -197,6 +197,35 @@ def test_run_that_somebody_terminates_ends_and_the_next_completes_it(
     assert order_numbers(home) == ["A1", "A2", "A3"]
 
 
+def test_making_what_is_later_is_not_begun_again_when_somebody_terminates_it(
+    home: Home, served: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", "10000")
+    monkeypatch.setattr(later, "QUIET_SECONDS", 1.0)
+    monkeypatch.setattr(worker, "CANCEL_LOOK_SECONDS", 0.1)
+    dropped(home, "first.csv", "A1")
+    pipeline.run(home, datetime.now(UTC))
+    mark = slow_to_publish(home, monkeypatch, prompt=False)
+    one = Worker(home, JOB, defs.resolve_job_def("reconcile"))
+    dropped(home, "second.csv", "A2")
+    told: list[str] = []
+
+    def meanwhile() -> None:
+        """Called while a run is at work, and between runs."""
+        if not told and mark.exists():
+            served.report_run_canceling(served.get_runs()[0])
+            told.append("terminated")
+        elif told and not one.child:
+            one.stopping = True
+
+    one.serve(meanwhile)
+    assert [(run.job_name, run.status.value) for run in served.get_runs()] == [
+        ("reconcile", "CANCELED"),
+        ("load_and_publish", "SUCCESS"),
+    ]
+    assert later.are_behind(home) and not later.is_due(home, now=time.time() + later.QUIET_SECONDS)
+
+
 def test_files_wait_for_what_is_overdue(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(later, "QUIET_SECONDS", 0.0)
     home.create()

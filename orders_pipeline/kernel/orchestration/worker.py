@@ -206,11 +206,12 @@ class Worker:
                 )
                 starting = DagsterEvent(event_type_value=DagsterEventType.PIPELINE_STARTING.value, job_name=run.job_name)
                 instance.report_dagster_event(starting, run_id=run_id)
-                with _cancellable(instance, run_id, self.home if gives_way else None):
+                with _cancellable(instance, run_id, self.home if gives_way else None) as has_given_way:
                     execute_run(InMemoryJob(job), instance.get_run_by_id(run_id), instance)
-            ended = instance.get_run_by_id(run_id).status
+            # It may have come to its end all the same.
+            stopped = has_given_way.is_set() and instance.get_run_by_id(run_id).status == DagsterRunStatus.CANCELED
         statements.tell(told, known)
-        return GAVE_WAY if gives_way and ended == DagsterRunStatus.CANCELED else 0
+        return GAVE_WAY if stopped else 0
 
     def _mark_failed(self, run_id: str, code: int) -> None:
         from dagster import DagsterInstance
@@ -267,14 +268,16 @@ def _is_running(pid: int) -> bool:
 
 
 @contextmanager
-def _cancellable(instance: dg.DagsterInstance, run_id: str, gives_way_in: Home | None) -> Iterator[None]:
+def _cancellable(instance: dg.DagsterInstance, run_id: str, gives_way_in: Home | None) -> Iterator[threading.Event]:
     """Whoever terminates a run in the UI sets its status; this process then interrupts itself. It sets the status itself when a
-    file has come into a home where the run gives way to it: what it has made stays, and the next such run goes on from there."""
+    file has come into a home where the run gives way to it: what it has made stays, and the next such run goes on from there.
+    Gives an event that is set in the second case."""
     from dagster import DagsterRunStatus
 
     from orders_pipeline.kernel.orchestration.sensors import pending
 
-    done, arrivals = threading.Event(), Arrivals(gives_way_in.landing) if gives_way_in else None
+    done, has_given_way = threading.Event(), threading.Event()
+    arrivals = Arrivals(gives_way_in.landing) if gives_way_in else None
 
     def look() -> None:
         looked_at = time.monotonic()
@@ -285,6 +288,7 @@ def _cancellable(instance: dg.DagsterInstance, run_id: str, gives_way_in: Home |
             looked_at = time.monotonic()
             run = instance.get_run_by_id(run_id)
             if gives_way_in and run is not None and run.status == DagsterRunStatus.STARTED and pending(gives_way_in)[0]:
+                has_given_way.set()
                 instance.report_run_canceling(run, "A file has come and goes first. The next such run goes on from here.")
             elif run is None or run.status != DagsterRunStatus.CANCELING:
                 continue
@@ -294,7 +298,7 @@ def _cancellable(instance: dg.DagsterInstance, run_id: str, gives_way_in: Home |
     thread = threading.Thread(target=look, name="cancel", daemon=True)
     thread.start()
     try:
-        yield
+        yield has_given_way
     finally:
         done.set()
         thread.join()
