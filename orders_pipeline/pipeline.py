@@ -13,6 +13,7 @@ from pathlib import Path
 
 import duckdb
 
+from orders_pipeline.alerts.asked import LastAsked
 from orders_pipeline.alerts.book import News, look
 from orders_pipeline.alerts.delivery import deliver, read_targets
 from orders_pipeline.alerts.rules import load_rules
@@ -123,6 +124,8 @@ class Session:
         missed = store.fetch(self.home, self.settings.landing_url, progress)
         intake = self.taker.take_all(settle_seconds, progress)
         intake.waiting += missed
+        if "_refresher" in self.__dict__:
+            self._refresher.changed_outside()
         taken.write(self.home, self.connection)
         return intake
 
@@ -201,8 +204,14 @@ class Session:
         """What has changed in the alerts. Tables and checks must be up to date."""
         checkup_book.prepare(self.connection)
         left = {m.name for m in self._refresher.models} - self._plan.keys()
-        rules = [r for r in load_rules() if left.isdisjoint(r.tables)]
-        return look(self.connection, self.as_of, self.settings, rules, is_brief=self._leaves_later)
+        rules, last = [r for r in load_rules() if left.isdisjoint(r.tables)], LastAsked(self._refresher)
+        asked = last.among(rules) if self._leaves_later else rules
+        news = look(self.connection, self.as_of, self.settings, asked, is_brief=self._leaves_later)
+        if news.is_late:
+            last.forget(asked)
+        else:
+            last.note(asked)
+        return news
 
     def publish(self, *, anew: bool = False) -> Publication:
         """Publish all that has changed; whatever no step of this run has refreshed or checked is, before. Alerts go out

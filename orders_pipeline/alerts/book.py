@@ -28,11 +28,12 @@ CREATE TABLE IF NOT EXISTS {TABLE} (
 
 @dataclass(frozen=True)
 class News:
-    """What a look at the rules has changed."""
+    """What a look at the rules has changed; `is_late`: nothing, for there has been a look at a later time."""
 
     raised: int = 0
     cleared: int = 0
     standing: int = 0
+    is_late: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.raised or self.cleared)
@@ -55,8 +56,9 @@ def look(
     last = connection.execute(f"SELECT max(greatest(last_seen_at, cleared_at)) FROM {TABLE}").fetchall()[0][0]
     there = tables_there(connection)
     asked = [r for r in (load_rules() if rules is None else rules) if r.tables <= there]
-    if not asked or (last is not None and as_of < last):
-        return News(standing=_standing(connection))
+    is_late = last is not None and as_of < last
+    if not asked or is_late:
+        return News(standing=_standing(connection), is_late=is_late)
     # What an alert says is worked out for those of which it is written down.
     now = " UNION ALL ".join(f"SELECT rule, entity_id FROM ({_found(rule, as_of, settings)})" for rule in asked)
     names = ", ".join(literal(r.name) for r in asked)

@@ -88,11 +88,24 @@ open_lines AS (
     GROUP BY order_guid, line_no
 ),
 
+limited_lines AS (
+    SELECT
+        l.order_guid,
+        l.line_no,
+        l.line_status,
+        l.sku,
+        l.quantity
+    FROM orders.order_lines AS l
+    INNER JOIN limited AS m ON l.sku = m.sku
+    WHERE l.quantity > 0
+),
+
 issued AS (
-    SELECT order_guid
-    FROM fulfilment.shipment_lines
-    WHERE shipped_at <= as_of()
-    GROUP BY order_guid
+    SELECT s.order_guid
+    FROM fulfilment.shipment_lines AS s
+    INNER JOIN (SELECT order_guid FROM limited_lines GROUP BY order_guid) AS l ON s.order_guid = l.order_guid
+    WHERE s.shipped_at <= as_of()
+    GROUP BY s.order_guid
 ),
 
 sold AS (
@@ -103,14 +116,12 @@ sold AS (
         l.quantity,
         o.created_at,
         d.order_guid IS NOT NULL AS is_open
-    FROM limited AS m
-    INNER JOIN orders.order_lines AS l ON m.sku = l.sku
+    FROM limited_lines AS l
     INNER JOIN orders.orders AS o ON l.order_guid = o.order_guid
     LEFT JOIN open_lines AS d ON l.order_guid = d.order_guid AND l.line_no = d.line_no
     LEFT JOIN issued AS i ON l.order_guid = i.order_guid
     WHERE
-        l.quantity > 0
-        AND o.created_at <= as_of()
+        o.created_at <= as_of()
         AND o.status NOT IN ('cancelled', 'expired')
         AND o.order_type <> 'test'
         AND coalesce(l.line_status, '') NOT IN ('cancelled', 'expired')

@@ -59,16 +59,21 @@ class Touched:
         """The number under which this run passes touches on: above all that was pending when it began."""
         return next_batch(self.connection)
 
+    @cached_property
+    def last(self) -> dict[str, int]:
+        """The last batch in which keys of each kind were touched."""
+        return dict(self.connection.execute("SELECT kind, max(batch) FROM kernel.touched GROUP BY kind").fetchall())
+
     def table(self, kind: str) -> str:
         """The temporary table of touched keys of a kind, as last asked for."""
         return touched_name(kind)
 
     def add(self, kind: str, keys: str, values: Sequence[object] = ()) -> None:
         """Write down the keys a SELECT gives, each once, as touched in this run."""
-        self.connection.execute(
-            f"INSERT INTO kernel.touched SELECT ?, found.key, ? FROM ({keys}) AS found(key)", [kind, self.batch, *values]
-        )
-        self._added_since.add(kind)
+        insert = f"INSERT INTO kernel.touched SELECT ?, found.key, ? FROM ({keys}) AS found(key)"
+        if self._one(insert, [kind, self.batch, *values]):
+            self._added_since.add(kind)
+            self.last[kind] = self.batch
 
     def gather(self, kind: str, batch: int) -> Gathered:
         """Have the touched keys of a kind after a batch in their temporary table, with the batch they were met in (`since`; null:

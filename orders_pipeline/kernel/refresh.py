@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import NamedTuple
 
 import duckdb
 
@@ -63,6 +64,16 @@ class Refreshed:
     keys: int = 0
 
 
+class State(NamedTuple):
+    """How far a consumer has come: the last batch it has taken in, by what text and at what time, and the last in which its table
+    was made anew."""
+
+    batch: int | None = None
+    fingerprint: str | None = None
+    as_of: datetime | None = None
+    rebuilt: int | None = None
+
+
 class Refresher:
     """Refreshes models in one warehouse at one `as_of`."""
 
@@ -80,7 +91,7 @@ class Refresher:
             for room in {m.room for m in self.models}:
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS {room}")
         self._fingerprints: dict[str, str] = {}
-        self._known: dict[str, tuple[int, str, datetime]] | None = None
+        self._known: dict[str, State] | None = None
         self._rows: dict[str, int] = {}
         self._passed: list[Model] = []
         self._columns: dict[str, dict[str, str]] = {}
@@ -119,7 +130,7 @@ class Refresher:
         state, there = self._state(), tables_there(self.connection)
         whole: set[str] = set()
         for model in self.models:
-            batch, fingerprint, as_of = state.get(model.name, (None, None, None))
+            batch, fingerprint, as_of, _ = state.get(model.name, State())
             stale = batch is None or fingerprint != self.fingerprint(model) or model.name not in there
             back = (model.clock or model.reading) and as_of is not None and as_of > self.as_of
             if full or stale or back or model.after & whole:
@@ -155,7 +166,7 @@ class Refresher:
             return self._refresh(model)
 
     def _refresh(self, model: Model) -> Refreshed:
-        batch, _, as_of = self._state().get(model.name, (None, None, None))
+        batch, _, as_of, _ = self.last_of(model.name)
         if batch is None:
             return self._whole(model)
         if model.refresh == WHOLE:
@@ -176,14 +187,13 @@ class Refresher:
         kinds = {name for name in names if name not in by_name} | {
             by_name[n].by.kind for n in names if n in by_name and by_name[n].by
         }
-        marks = ", ".join("?" * len(kinds))
-        touched = kinds and self._one(
-            f"SELECT count(*) FROM kernel.touched WHERE batch > ? AND kind IN ({marks})", [batch, *kinds]
+        return any(self.touched.last.get(kind, 0) > batch for kind in kinds) or any(
+            (self.last_of(name).rebuilt or 0) > batch for name in names if name in by_name
         )
-        return bool(touched) or any(by_name[n].refresh == WHOLE and self._rebuilt(n) > batch for n in names if n in by_name)
 
-    def _rebuilt(self, name: str) -> int:
-        return self._one("SELECT coalesce(max(rebuilt), 0) FROM kernel.consumers WHERE consumer = ?", [name])
+    def last_of(self, consumer: str) -> State:
+        """How far a consumer has come, as known in this run."""
+        return self._state().get(consumer, State())
 
     def _current(self, model: Model) -> Refreshed:
         self._passed.append(model)
@@ -200,8 +210,7 @@ class Refresher:
                     [self.touched.batch, self.as_of, names],
                 )
             for name in names:
-                _, fingerprint, _ = self._state()[name]
-                self._state()[name] = (self.touched.batch, fingerprint, self.as_of)
+                self._state()[name] = self._state()[name]._replace(batch=self.touched.batch, as_of=self.as_of)
 
     def _whole(self, model: Model, is_stale: bool = True) -> Refreshed:
         """Make a table anew. Where nothing but its inputs or the clock has changed and the same comes out, it stays, and with it
@@ -400,13 +409,27 @@ class Refresher:
         self._gather_nearby(within.refresh, within.key)
         return self.nearby.of(self._own_tables(narrowed_tables(sql, within, self.columns)), within.key)
 
+    def near(self, model: Model) -> str | None:
+        """Where else a table's rows of its touched keys, as last asked for, lie among others; None: in the table only."""
+        by = model.by
+        if by is None or model.name in self.views or not self.nearby.is_worth_it(model.name):
+            return None
+        self._gather_nearby(by.kind, by.column)
+        return self.nearby.of([model.name], by.column).get(model.name)
+
     def _gather_nearby(self, kind: str, column: str) -> None:
         last = self.touched.gathered[kind]
         self.nearby.gather(column, self.touched.table(kind), (kind, last.first, last.keys))
 
     def _own_tables(self, names: Iterable[str]) -> list[str]:
-        """Those that are tables of models: what else there is may change without this refresher."""
-        return sorted({name for name in names if name in self._by_name} - self.views)
+        """Those that are tables, of models or of what was read: reference tables are small, and whoever takes files in says so
+        (`changed_outside`)."""
+        return sorted({name for name in names if name in self._by_name or name.startswith("raw.")} - self.views)
+
+    def changed_outside(self) -> None:
+        """Files have been taken in since this refresher was made: forget what it knows of their rows."""
+        self.nearby.clear()
+        self.touched.__dict__.pop("last", None)
 
     @cached_property
     def _by_name(self) -> dict[str, Model]:
@@ -456,8 +479,10 @@ class Refresher:
         return views_there(self.connection)
 
     def _advance(self, model: Model, rebuilt: bool = False) -> None:
-        advance(self.connection, model.name, self.touched.batch, self.fingerprint(model), self.as_of, rebuilt)
-        self._state()[model.name] = (self.touched.batch, self.fingerprint(model), self.as_of)
+        batch, fingerprint = self.touched.batch, self.fingerprint(model)
+        advance(self.connection, model.name, batch, fingerprint, self.as_of, rebuilt)
+        known = self._state().get(model.name)
+        self._state()[model.name] = State(batch, fingerprint, self.as_of, batch if rebuilt or not known else known.rebuilt)
 
     def changes(self, batch: int | None, among: Iterable[Model] | None = None) -> dict[str, Refreshed]:
         """What has changed since a batch, by table, among these models or all; everything where the batch is None.
@@ -470,12 +495,11 @@ class Refresher:
     def changes_so_far(self, batch: int | None, among: Iterable[Model]) -> dict[str, Refreshed]:
         """The same among models that are up to date, while others are still to be refreshed."""
         among = list(among)
-        rebuilt = dict(self.connection.execute("SELECT consumer, rebuilt FROM kernel.consumers").fetchall())
         touched = {k: self.touched.gather(k, batch or 0).keys for k in {kind for model in among for kind in model.kinds}}
         out = {}
         for model in among:
             rows = self.row_count(model)
-            if batch is None or rebuilt.get(model.name, 0) > batch:
+            if batch is None or (self.last_of(model.name).rebuilt or 0) > batch:
                 out[model.name] = Refreshed(model, "whole", rows)
             elif any(touched[kind] for kind in model.kinds):
                 # Checked on all rows that were made again; published, where it says so, those it has replaced.
@@ -490,11 +514,11 @@ class Refresher:
     def batches_of(self, consumers: Iterable[str]) -> tuple[int | None, ...]:
         """The same of several."""
         state = self._read_state()
-        return tuple(state.get(name, (None,))[0] for name in consumers)
+        return tuple(state.get(name, State()).batch for name in consumers)
 
     def as_of_of(self, consumer: str) -> datetime | None:
         """The time at which a consumer has last taken anything in."""
-        return self._read_state().get(consumer, (None, None, None))[2]
+        return self._read_state().get(consumer, State()).as_of
 
     def columns(self, name: str) -> dict[str, str]:
         """Column -> type of a table of the warehouse, looked up once.
@@ -514,15 +538,15 @@ class Refresher:
             self._rows[model.name] = self._one(f"SELECT count(*) FROM {model.name}")
         return self._rows[model.name]
 
-    def _state(self) -> dict[str, tuple[int, str, datetime]]:
+    def _state(self) -> dict[str, State]:
         """How far each consumer has come; read once, for this refresher alone moves the models on."""
         if self._known is None:
             self._known = self._read_state()
         return self._known
 
-    def _read_state(self) -> dict[str, tuple[int, str, datetime]]:
-        rows = self.connection.execute("SELECT consumer, batch, fingerprint, as_of FROM kernel.consumers").fetchall()
-        return {name: (batch, fingerprint, as_of) for name, batch, fingerprint, as_of in rows}
+    def _read_state(self) -> dict[str, State]:
+        rows = self.connection.execute("SELECT consumer, batch, fingerprint, as_of, rebuilt FROM kernel.consumers").fetchall()
+        return {name: State(*state) for name, *state in rows}
 
     def _one(self, statement: str, values: list | None = None) -> int:
         return self.connection.execute(statement, values or []).fetchall()[0][0]

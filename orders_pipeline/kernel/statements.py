@@ -69,9 +69,7 @@ def parts(model: Model, as_of: datetime, thresholds: Thresholds, columns: Column
         yield render(part_of(tree, model, columns, part, number))
 
 
-def touching(
-    model: Model, as_of: datetime, thresholds: Thresholds, kept: Mapping[tuple[str, str], str] | None = None
-) -> str:
+def touching(model: Model, as_of: datetime, thresholds: Thresholds, kept: Mapping[tuple[str, str], str] | None = None) -> str:
     """The text of a model's touch query, which reads touched keys from the tables `touched_<kind>`; `kept` says which tables'
     rows of the keys in a column lie in another one (among others)."""
     nearer = kept or {}

@@ -10,7 +10,7 @@ needs of the clock or the thresholds stands in the SELECT. Guids come as dashed 
 the touched keys only, and must treat each key by itself. Of a table made whole it is not asked again while its rows are the
 same: a long calculation does not run because of an event it has nothing to do with. Where it treats each value of a column by
 itself (`each`) it is asked again for those only whose rows are others, and of very many rows it gets one block of values after
-the other: what it is given lies in memory, beside what it makes of it.
+the other: what it is given lies in memory, beside what it makes of it, until DuckDB, which knows how much there is, has that.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from orders_pipeline.kernel.sqltext import quote
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_RESULT, _GIVEN = "through_result", "through_given"
+_RESULT, _GIVEN, _MADE = "through_result", "through_given", "through_made"
 #: Of so many rows a function that treats each value of a column by itself gets all at once: a kilobyte each, Arrow and Python.
 BLOCK_ROWS = 500_000
 
@@ -46,6 +46,7 @@ def select_of(connection: duckdb.DuckDBPyConnection, model: Model, statement: st
 
 def give(connection: duckdb.DuckDBPyConnection, statement: str) -> str:
     """Put the rows of a statement where `select_made` finds them; what is returned changes with any row, not with their order."""
+    connection.execute(f"DROP TABLE IF EXISTS {_MADE}")
     connection.execute(f"CREATE OR REPLACE TEMP TABLE {_GIVEN} AS {statement}")
     count, total = connection.execute(f"SELECT count(*), sum(hash(given)) FROM {_GIVEN} AS given").fetchall()[0]
     return f"{count}:{total}"
@@ -53,22 +54,26 @@ def give(connection: duckdb.DuckDBPyConnection, statement: str) -> str:
 
 def select_made(connection: duckdb.DuckDBPyConnection, model: Model) -> str:
     """The same for the rows that were given last."""
-    connection.register(_RESULT, _made(connection, model))
-    connection.execute(f"DROP TABLE {_GIVEN}")
-    return typed(model, _RESULT)
-
-
-def _made(connection: duckdb.DuckDBPyConnection, model: Model) -> pa.Table:
     blocks = 1
     if model.through_each:
         rows = connection.execute(f"SELECT count(*) FROM {_GIVEN}").fetchall()[0][0]
-        blocks = max(1, math.ceil(rows / BLOCK_ROWS))
-    if blocks == 1:
-        return apply(model, connection.table(_GIVEN).to_arrow_table())
-    import pyarrow as pa
+        blocks = math.ceil(rows / BLOCK_ROWS)
+    if blocks > 1:
+        _make_in_blocks(connection, model, blocks)
+    else:
+        connection.register(_RESULT, apply(model, connection.table(_GIVEN).to_arrow_table()))
+    connection.execute(f"DROP TABLE {_GIVEN}")
+    return typed(model, _RESULT if blocks <= 1 else _MADE)
 
-    block = f"SELECT * FROM {_GIVEN} WHERE hash({quote(model.through_each)}) % {blocks} = "
-    return pa.concat_tables(apply(model, connection.sql(f"{block}{n}").to_arrow_table()) for n in range(blocks))
+
+def _make_in_blocks(connection: duckdb.DuckDBPyConnection, model: Model, blocks: int) -> None:
+    begin = f"CREATE OR REPLACE TEMP TABLE {_MADE} AS"
+    for block in range(blocks):
+        rows = connection.sql(f"SELECT * FROM {_GIVEN} WHERE hash({quote(model.through_each)}) % {blocks} = {block}")
+        connection.register(_RESULT, apply(model, rows.to_arrow_table()))
+        connection.execute(f"{begin} {typed(model, _RESULT)}")
+        connection.unregister(_RESULT)
+        begin = f"INSERT INTO {_MADE} BY NAME"
 
 
 def marks_of(connection: duckdb.DuckDBPyConnection, column: str, table: str) -> None:

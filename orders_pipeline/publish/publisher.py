@@ -26,7 +26,6 @@ from orders_pipeline.kernel.refresh import Refreshed, Refresher
 from orders_pipeline.kernel.sqltext import literal, quote
 from orders_pipeline.kernel.tables import TableSpec, load_tables
 from orders_pipeline.kernel.warehouse import table_exists, transaction, within_memory
-from orders_pipeline.publish.spare import CONSUMERS as SPARES
 from orders_pipeline.publish.spare import Batches, Spare, is_cheaper
 
 #: Who remembers up to which batch the published file has the tables: those of every run, and those that are made later.
@@ -121,23 +120,20 @@ class Publisher:
         for left in self.home.published.glob(".orders-*"):
             left.unlink()
         batch = next_batch(self.connection)
-        self.refresher.nearby.clear()
         public = self._public(self.changes)
-        self._write(fresh, *self._begin(target, fresh, public))
-        last, last_as_of = self._published, self.refresher.as_of_of(CONSUMER)
-        kept = target.exists() and None not in last and self._spare.set_aside(target)
-        if not kept:
-            self._spare.drop()  # It would miss the keys that are forgotten below.
+        begun = self._begin(target, fresh, public)
+        self._write(fresh, public, begun)
+        if target.exists():
+            self._spare.set_aside(target)
         _swap(fresh, target)
         _link(target, self.home.published_book)
         skipped = self._parquet(public)
         with transaction(self.connection):
-            if kept:
-                self._spare.keep(last, last_as_of)
             for pace in self._paces:
                 advance(self.connection, CONSUMERS[pace], batch, "", self.refresher.as_of)
-        consumers = [*(m.name for m in self.refresher.models), *CONSUMERS, *(SPARES if kept else [])]
-        forget_taken(self.connection, consumers)
+        self._bring_up_to_date(target, public, begun)
+        self.refresher.nearby.clear()
+        forget_taken(self.connection, [*(m.name for m in self.refresher.models), *CONSUMERS])
         return Publication(True, target, tuple(public), parquet_skipped=skipped, rows={n: c.rows for n, c in public.items()})
 
     # ---- the DuckDB file
@@ -149,20 +145,25 @@ class Publisher:
     def _public(self, changes: Mapping[str, Refreshed]) -> dict[str, Refreshed]:
         return {n: c for n, c in changes.items() if self.specs[n].public}
 
-    def _begin(self, target: Path, fresh: Path, public: Mapping[str, Refreshed]) -> tuple[Mapping[str, Refreshed], _State]:
-        """Put a file in the new one's place that lacks only changes; returns them, and the state it is in. The tables of touched
-        keys are made anew, for its own batch."""
+    def _begin(self, target: Path, fresh: Path, public: Mapping[str, Refreshed]) -> _State:
+        """Put a file in the new one's place that lacks only the changes; returns the state it is in: of no time where all
+        is to be written."""
         keep = [n for n, s in self.specs.items() if s.public and n not in public]
         if not target.exists() or not (keep or any(c.how == "keys" for c in public.values())):
-            return public, _State(self._published, None)
-        spare = self._spare.batches
-        # What is made later is brought from the spare file's state to the published one's only when it is published again.
-        if spare is not None and all(spare[n] == self._published[n] for n in {0, 1} - self._paces):
-            more, as_of = self._public(self._since(spare)), self._spare.as_of
-            if is_cheaper(more, public, target.stat().st_size) and self._spare.take(fresh):
-                return more, _State(spare, as_of)
-        shutil.copyfile(target, fresh)
-        return self._public(self._since(self._published)), _State(self._published, self.refresher.as_of_of(CONSUMER))
+            return _State(self._published, None)
+        if not self._spare.take(fresh, self._published):
+            shutil.copyfile(target, fresh)
+        return _State(self._published, self.refresher.as_of_of(CONSUMER))
+
+    def _bring_up_to_date(self, target: Path, public: Mapping[str, Refreshed], begun: _State) -> None:
+        """Have the file published before say what is published now, where there is one: the next publication begins with it."""
+        if not self._spare.draft.exists():
+            return
+        if begun.as_of and is_cheaper(public.values(), target.stat().st_size) and self._spare.is_unread():
+            self._write(self._spare.draft, public, begun)
+        else:
+            self._spare.copy(target)
+        self._spare.rely_on(self._published)
 
     def _write(self, fresh: Path, public: Mapping[str, Refreshed], state: _State) -> None:
         """Write the changes into the new file, which is in this state, or all of it."""
@@ -204,9 +205,11 @@ class Publisher:
             self.connection.execute(
                 f"DELETE FROM published.{spec.name} WHERE {by.column} IN (SELECT CAST(key AS VARCHAR) FROM ({met}))"
             )
-        # By their place: see `models.scoped`.
-        rows = f"rowid IN (SELECT rowid FROM {spec.name} WHERE {by.column} IN ({keys}))"
-        self.connection.execute(f"INSERT INTO published.{spec.name} BY NAME {self._select(spec)} WHERE {rows}")
+        rows, near = f"{by.column} IN ({keys})", self.refresher.near(model)
+        if near is None:
+            # By their place: see `models.scoped`.
+            rows = f"rowid IN (SELECT rowid FROM {spec.name} WHERE {rows})"
+        self.connection.execute(f"INSERT INTO published.{spec.name} BY NAME {self._select(spec, near)} WHERE {rows}")
 
     def _write_history(self, spec: TableSpec, as_of: datetime | None) -> None:
         """Write what has been written into a table of HISTORY since a file's time, or all of it."""
@@ -236,11 +239,12 @@ class Publisher:
         self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS published.{spec.room}")
         self.connection.execute(f"CREATE OR REPLACE TABLE published.{spec.name} AS {self._select(spec)}")
 
-    def _select(self, spec: TableSpec) -> str:
-        """The public columns; our identifiers as text, which every BI tool shows and compares."""
+    def _select(self, spec: TableSpec, table: str | None = None) -> str:
+        """The public columns, of the table or of another with rows of it; our identifiers as text, which every BI tool shows and
+        compares."""
         types = self.refresher.columns(spec.name)
         columns = [f"CAST({quote(c)} AS VARCHAR) AS {quote(c)}" if types.get(c) == "UUID" else quote(c) for c in spec.columns]
-        return f"SELECT {', '.join(columns)} FROM {spec.name}"
+        return f"SELECT {', '.join(columns)} FROM {table or spec.name}"
 
     # ---- Parquet
 

@@ -1,29 +1,28 @@
-"""The published file before this one, kept to become the next one.
+"""The file published before, brought up to date to become the next one.
 
 A new published file differs from the last by the rows of one load. Copying a gigabyte for a thousand rows takes longer than the
-load; changing the file in place would show readers half of it. So two files take turns: while one is published, the other
-waits outside the published folder, gets the changes of two publications, and is renamed over the first. A file that anybody
-still has open is never changed: then, as whenever there is doubt, the published file is copied.
+load; changing the file in place would show readers half of it. So two files take turns: while one is published, the other, which
+says the same, waits outside the published folder. It gets the changes and is renamed over the first, which then gets them too,
+when nobody waits for them any more. A file that anybody still has open is never changed: then, as whenever there is doubt, the
+published file is copied.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
-from orders_pipeline.kernel.batches import advance
 from orders_pipeline.kernel.refresh import Refreshed
 from orders_pipeline.kernel.warehouse import transaction
 
-#: Remember which publications the spare file holds, as any consumer of the tables does: of the tables of every run, and of those
-#: made later. Their fingerprint is the file's state.
-CONSUMERS = ("publication.spare", "publication.spare.later")
+#: Whose fingerprint says which state of the file is relied on, and for which publication. Earlier versions had two such names.
+MARK = "publication.spare"
 #: Up to which batch a file has the tables of every run, and those made later; None: not at all.
 Batches = tuple[int | None, ...]
 #: Writing a row costs about as much as copying so many bytes.
@@ -36,26 +35,14 @@ class Spare:
     def __init__(self, connection: duckdb.DuckDBPyConnection, warehouse: Path) -> None:
         self.connection = connection
         self.path = warehouse.with_name("published.spare")
-        self._draft = warehouse.with_name("published.spare.part")
+        #: What is to become the spare file.
+        self.draft = warehouse.with_name("published.spare.part")
 
-    @property
-    def batches(self) -> Batches | None:
-        """The last batches the spare file has taken in; None where there is no spare file to rely on."""
-        rows = self.connection.execute(
-            "SELECT batch, fingerprint FROM kernel.consumers WHERE consumer IN (?, ?) ORDER BY consumer", CONSUMERS
-        ).fetchall()
-        is_whole = len(rows) == len(CONSUMERS) and {state for _, state in rows} == {_state(self.path)}
-        return tuple(batch for batch, _ in rows) if is_whole else None
-
-    @property
-    def as_of(self) -> datetime | None:
-        """The time of the publication that the spare file was."""
-        rows = self.connection.execute("SELECT as_of FROM kernel.consumers WHERE consumer = ?", CONSUMERS[:1]).fetchall()
-        return rows[0][0] if rows else None
-
-    def take(self, fresh: Path) -> bool:
-        """Make the spare file the one to be changed, under the name `fresh`; False where somebody may be reading it."""
-        if self.batches is None or not _is_unread(self.path):
+    def take(self, fresh: Path, batches: Batches) -> bool:
+        """Make the spare file the one to be changed, under the name `fresh`; False where none says what was published up to these
+        batches, or somebody may be reading it."""
+        marks = self.connection.execute("SELECT fingerprint FROM kernel.consumers WHERE consumer = ?", [MARK]).fetchall()
+        if marks != [(_mark(self.path, batches),)] or not _is_unread(self.path):
             return False
         self._forget()  # Before anything is changed: a run that is killed now leaves no spare file.
         try:
@@ -64,48 +51,58 @@ class Spare:
             return False
         return True
 
-    def set_aside(self, published: Path) -> bool:
-        """Give the published file the name of the spare one too, ahead of being replaced; False where that is impossible."""
-        self._forget()
+    def set_aside(self, published: Path) -> None:
+        """Make the published file the draft too, ahead of being replaced."""
+        self.drop()
         with suppress(OSError):
-            self._draft.unlink(missing_ok=True)
-            os.link(published, self._draft)
-            self._draft.replace(self.path)
-            return True
-        return False
+            os.link(published, self.draft)
 
-    def keep(self, batches: Batches, as_of: datetime | None) -> None:
-        """Rely on the file set aside: it has taken in everything up to these batches, and was published at this time."""
-        for name, batch in zip(CONSUMERS, batches, strict=True):
-            advance(self.connection, name, batch, _state(self.path), as_of)
+    def is_unread(self) -> bool:
+        """Whether nobody reads the draft, so that it may be changed."""
+        return _is_unread(self.draft)
+
+    def copy(self, published: Path) -> None:
+        """Make a copy of the published file the draft; none where there is no room for it."""
+        try:
+            self.draft.unlink()
+            shutil.copyfile(published, self.draft)
+        except OSError:
+            self.drop()
+
+    def rely_on(self, batches: Batches) -> None:
+        """The draft, if there is one, says what was published up to these batches: it is the spare file from now on."""
+        try:
+            self.draft.replace(self.path)
+        except OSError:
+            return
+        with transaction(self.connection):
+            self.connection.execute(
+                "INSERT INTO kernel.consumers (consumer, fingerprint) VALUES (?, ?)", [MARK, _mark(self.path, batches)]
+            )
 
     def drop(self) -> None:
         """Have no spare file."""
         self._forget()
-        for path in (self.path, self._draft):
+        for path in (self.path, self.draft):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
     def _forget(self) -> None:
         with transaction(self.connection):
-            self.connection.execute("DELETE FROM kernel.consumers WHERE consumer IN (?, ?)", CONSUMERS)
+            self.connection.execute("DELETE FROM kernel.consumers WHERE starts_with(consumer, ?)", [MARK])
 
 
-def is_cheaper(spare: Mapping[str, Refreshed], published: Mapping[str, Refreshed], size: int) -> bool:
-    """Whether the spare file's changes cost less to write than copying the published file (bytes) and writing its own."""
-
-    def rows(changes: Mapping[str, Refreshed]) -> int:
-        return sum(c.rows if c.how == "whole" else min(c.rows, c.keys) for c in changes.values())
-
-    return (rows(spare) - rows(published)) * ROW_BYTES < size
+def is_cheaper(changes: Iterable[Refreshed], size: int) -> bool:
+    """Whether writing changes costs less than copying a file of so many bytes."""
+    return sum(c.rows if c.how == "whole" else min(c.rows, c.keys) for c in changes) * ROW_BYTES < size
 
 
-def _state(path: Path) -> str:
+def _mark(path: Path, batches: Batches) -> str:
     try:
         state = path.stat()
     except OSError:
         return "none"
-    return f"{state.st_ino}:{state.st_size}:{state.st_mtime_ns}"
+    return f"{state.st_ino}:{state.st_size}:{state.st_mtime_ns} {batches}"
 
 
 def _is_unread(path: Path) -> bool:

@@ -44,10 +44,13 @@ def as_if_built_anew(home: Home, folder: Path) -> list[str]:
 def test_two_files_take_turns_and_every_doubt_ends_in_a_copy(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    waiting = home.warehouse.with_name("published.spare")
     first = publish(home, "A1", "A2")
     second = publish(home, "B1")
     assert second != first
-    # The first one is changed by what both publications since have brought, and published again.
+    # The first one says the same by now, gets what comes next, and is published again.
+    assert waiting.stat().st_ino == first
+    assert not differences(waiting, home.published_database)
     later = {**order("A1"), "status": "completed", "exported_at": "2026-02-19T06:00:00+08:00"}
     land(home, "later.csv", [later])
     land(home, "payments.csv", [payment("P1", "B1")])
@@ -56,30 +59,49 @@ def test_two_files_take_turns_and_every_doubt_ends_in_a_copy(
     assert not as_if_built_anew(home, tmp_path / "third")
 
     # Somebody still reads the one that is to be changed: it stays as it is, and the published one is copied.
-    with duckdb.connect(str(home.warehouse.with_name("published.spare")), read_only=True) as reader:
+    with duckdb.connect(str(waiting), read_only=True) as reader:
         seen = reader.execute("SELECT count(*) FROM orders.orders").fetchall()
         fourth = publish(home, "D1")
         assert fourth not in (first, second)
-        assert reader.execute("SELECT count(*) FROM orders.orders").fetchall() == seen == [(3,)]
+        assert reader.execute("SELECT count(*) FROM orders.orders").fetchall() == seen == [(4,)]
 
-    # A run dies while it changes the file: the published one is whole, the next run publishes all of it.
-    def die(*arguments: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Publisher, "_write_table", die)
-    land_orders(home, "e.csv", "E1")
-    with pytest.raises(KeyboardInterrupt):
-        pipeline.run(home, NOW)
-    monkeypatch.undo()
-    monkeypatch.setenv(KEY_VARIABLE, "the same in both homes")
-    assert home.published_database.stat().st_ino == fourth
-    publish(home, "F1")
+    # Somebody still reads the one published before: it stays as it is, and what waits is a copy.
+    with duckdb.connect(str(home.published_database), read_only=True) as reader:
+        fifth = publish(home, "E1")
+        assert waiting.stat().st_ino not in (fourth, fifth)
+        assert reader.execute("SELECT count(*) FROM orders.orders.orders").fetchall() == [(5,)]
+    assert not differences(waiting, home.published_database)
 
     # Somebody has changed the file: it is not relied on.
-    with home.warehouse.with_name("published.spare").open("ab") as file:
+    with waiting.open("ab") as file:
         file.write(b"\0")
-    publish(home, "G1")
+    publish(home, "F1")
     assert not as_if_built_anew(home, tmp_path / "last")
+
+
+@pytest.mark.parametrize("file", [0, 1], ids=["the file to be published", "the one that waits"])
+def test_run_that_dies_writing_either_file_costs_a_copy(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: int
+) -> None:
+    publish(home, "A1")
+    before = publish(home, "B1")
+    writes, written = Publisher._write, []
+
+    def die(self: Publisher, *arguments: object) -> None:
+        written.append(arguments)
+        if len(written) > file:
+            raise KeyboardInterrupt
+        writes(self, *arguments)
+
+    monkeypatch.setattr(Publisher, "_write", die)
+    land_orders(home, "c.csv", "C1")
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.run(home, NOW)
+    monkeypatch.setattr(Publisher, "_write", writes)
+    assert (home.published_database.stat().st_ino == before) is (file == 0)
+    publish(home, "D1")
+    assert not as_if_built_anew(home, tmp_path / "other")
+    assert not differences(home.warehouse.with_name("published.spare"), home.published_database)
 
 
 def test_file_that_is_open_is_told(tmp_path: Path) -> None:
