@@ -112,6 +112,23 @@ def test_a_model_that_lags_behind_looks_into_the_table(chain: list[Model], monke
     assert sum(total for *_, total in found) == sum(range(20)) + 14
 
 
+def test_rows_read_from_files_are_looked_for_again_when_more_have_come(chain: list[Model], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nearby, "KEPT_FROM", 0)
+    connection = duckdb.connect()
+    connection.execute("CREATE SCHEMA raw; CREATE TABLE raw.parts AS SELECT i AS id, md5(CAST(i % 5 AS VARCHAR))::UUID AS thing_guid, "
+                       "i AS amount FROM range(20) AS r(i)")  # fmt: skip
+    run(connection, chain)
+    ear = Ear(connection)
+    refresher = Refresher(ear, chain, NOW, Settings({}))
+    refresher.plan()
+    for total in (3 + 8 + 13 + 18 + 7, 3 + 8 + 13 + 18 + 14):
+        touch(connection, 3)
+        refresher.changed_outside()
+        refresher.refresh(chain[0])
+        assert connection.execute("SELECT sum(amount) FROM room.rows WHERE thing_guid = md5('3')::UUID").fetchall() == [(total,)]
+    assert sum(text.startswith("INSERT INTO kept_raw_parts_by_thing_guid") for text in ear.heard) == 2
+
+
 @pytest.fixture
 def connection(chain: list[Model]) -> duckdb.DuckDBPyConnection:
     """A warehouse in which the chain has been made of some rows, when all its tables were still to be made."""
