@@ -26,10 +26,12 @@ from orders_pipeline.kernel.refresh import Refreshed, Refresher
 from orders_pipeline.kernel.sqltext import literal, quote
 from orders_pipeline.kernel.tables import TableSpec, load_tables
 from orders_pipeline.kernel.warehouse import table_exists, transaction, within_memory
-from orders_pipeline.publish.spare import Batches, Spare, is_cheaper
+from orders_pipeline.publish.spare import Batches, Spare, file_mark, is_cheaper
 
 #: Who remembers up to which batch the published file has the tables: those of every run, and those that are made later.
 CONSUMER, LATER_CONSUMER = CONSUMERS = ("publication", "publication.later")
+#: The same of the file with their fingerprint, from before it is published: a run that is killed may not get to say that it was.
+FILE = tuple(f"{name}.file" for name in CONSUMERS)
 #: Readable by the DuckDB drivers inside BI tools, which trail the newest release.
 STORAGE_VERSION = "v1.5.0"
 #: Tables that no model makes: what checks and alerts write down, run by run. Published beside the models.
@@ -125,6 +127,10 @@ class Publisher:
         self._write(fresh, public, begun)
         if target.exists():
             self._spare.set_aside(target)
+        with transaction(self.connection):
+            for pace, held in enumerate(begun.batches):
+                held = batch if pace in self._paces else held
+                advance(self.connection, FILE[pace], held, file_mark(fresh), self.refresher.as_of)
         _swap(fresh, target)
         _link(target, self.home.published_book)
         skipped = self._parquet(public)
@@ -151,9 +157,20 @@ class Publisher:
         keep = [n for n, s in self.specs.items() if s.public and n not in public]
         if not target.exists() or not (keep or any(c.how == "keys" for c in public.values())):
             return _State(self._published, None)
+        held = self._held(target)
         if not self._spare.take(fresh, self._published):
             shutil.copyfile(target, fresh)
-        return _State(self._published, self.refresher.as_of_of(CONSUMER))
+        return _State(held, self.refresher.as_of_of(CONSUMER))
+
+    def _held(self, target: Path) -> Batches:
+        """Up to which batches the published file has the tables of each pace: what a run published that was killed before it
+        wrote that down is to be replaced too."""
+        rows = self.connection.execute(
+            "SELECT consumer, batch FROM kernel.consumers WHERE list_contains(?, consumer) AND fingerprint = ?",
+            [list(FILE), file_mark(target)],
+        ).fetchall()
+        noted = dict(rows)
+        return tuple(noted.get(name, batch) for name, batch in zip(FILE, self._published, strict=True))
 
     def _bring_up_to_date(self, target: Path, public: Mapping[str, Refreshed], begun: _State) -> None:
         """Have the file published before say what is published now, where there is one: the next publication begins with it."""

@@ -97,12 +97,17 @@ def is_cheaper(changes: Iterable[Refreshed], size: int) -> bool:
     return sum(c.rows if c.how == "whole" else min(c.rows, c.keys) for c in changes) * ROW_BYTES < size
 
 
-def _mark(path: Path, batches: Batches) -> str:
+def file_mark(path: Path) -> str:
+    """Tells one state of a file from all others, whatever name it has."""
     try:
         state = path.stat()
     except OSError:
         return "none"
-    return f"{state.st_ino}:{state.st_size}:{state.st_mtime_ns} {batches}"
+    return f"{state.st_ino}:{state.st_size}:{state.st_mtime_ns}"
+
+
+def _mark(path: Path, batches: Batches) -> str:
+    return f"{file_mark(path)} {batches}"
 
 
 def _is_unread(path: Path) -> bool:

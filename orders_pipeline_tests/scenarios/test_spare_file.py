@@ -104,6 +104,31 @@ def test_run_that_dies_writing_either_file_costs_a_copy(
     assert not differences(home.warehouse.with_name("published.spare"), home.published_database)
 
 
+@pytest.mark.parametrize("is_prompt", [True, False], ids=["some tables follow later", "all at once"])
+def test_run_that_dies_once_its_file_is_published_leaves_no_row_twice(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_prompt: bool
+) -> None:
+    publish(home, "A1")
+    publish(home, "B1")
+
+    def die(self: Publisher, *arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as changed:
+        changed.setattr(Publisher, "_parquet", die)
+        land_orders(home, "c.csv", "C1")
+        with pytest.raises(KeyboardInterrupt):
+            pipeline.run(home, NOW, prompt=is_prompt)
+        if is_prompt:  # The one that makes the rest of the tables dies there, too.
+            with pytest.raises(KeyboardInterrupt):
+                pipeline.run(home, NOW)
+    land_orders(home, "d.csv", "D1")
+    pipeline.run(home, NOW, prompt=is_prompt)
+    pipeline.run(home, NOW)
+    assert not as_if_built_anew(home, tmp_path / "other")
+    assert not differences(home.warehouse.with_name("published.spare"), home.published_database)
+
+
 def test_file_that_is_open_is_told(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("content")
