@@ -2,7 +2,8 @@
 models and checks that read it.
 
 The keys a run has asked for are gathered by the column that holds them, whatever kind of touch they came from. What is kept of a
-table are its rows of all keys gathered so far; whoever reads them picks his own.
+table are its rows of all keys gathered so far; whoever reads them picks his own. Where it is known when a table's keys were met
+first (see `known`), only the end of the table that was appended since is looked through.
 """
 
 from __future__ import annotations
@@ -26,11 +27,21 @@ class _Rows:
 
 
 class Nearby:
-    """What is kept near in one run. `sizes` gives about how many rows each table had when it began."""
+    """What is kept near in one run. `sizes` gives about how many rows each table had when it began; `met` the table that says
+    when each key in a table's column was met first (None: it is not known); `begin` where in a table rows of a batch begin."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, sizes: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        sizes: Callable[[], Mapping[str, int]],
+        met: Callable[[str, str], str | None],
+        begin: Callable[[str, int], int],
+    ) -> None:
         self.connection = connection
         self._sizes = sizes
+        self._met = met
+        self._begin = begin
+        self._first: dict[tuple[str, str, int, int], int | None] = {}
         self._rounds: dict[str, int] = {}
         self._keys: dict[str, int] = {}
         self._asked: set[Hashable] = set()
@@ -68,17 +79,30 @@ class Nearby:
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {here.table} AS SELECT * FROM {name} LIMIT 0")
             self._rows[name, column] = here
         if here.round < last:
-            # By their place: see `models.scoped`.
-            here.count += self.connection.execute(
-                f"INSERT INTO {here.table} SELECT * FROM {name} WHERE rowid IN (SELECT rowid FROM {name} WHERE {column} IN "
-                f"(SELECT key FROM gathered_{column} WHERE round > {here.round}))"
-            ).fetchall()[0][0]
+            here.count += self._keep(here, name, column)
             here.round = last
         if here.count > KEPT_MOST:
             self._too_many.add(name)
             self.forget(name)
             return None
         return here.table
+
+    def _keep(self, here: _Rows, name: str, column: str) -> int:
+        """Copy the rows of the keys gathered since the last time; how many there are."""
+        keys, begin, met = f"SELECT key FROM gathered_{column} WHERE round > {here.round}", 0, self._met(name, column)
+        if met:
+            asked = met, column, here.round, self._rounds[column]
+            if asked not in self._first:
+                query = f"SELECT min(batch) FROM {met} WHERE key IN ({keys})"
+                self._first[asked] = self.connection.execute(query).fetchall()[0][0]
+            if (batch := self._first[asked]) is None:
+                return 0
+            begin = self._begin(name, batch)
+        # By their place: see `models.scoped`.
+        return self.connection.execute(
+            f"INSERT INTO {here.table} SELECT * FROM {name} WHERE rowid >= {begin} AND rowid IN "
+            f"(SELECT rowid FROM {name} WHERE rowid >= {begin} AND {column} IN ({keys}))"
+        ).fetchall()[0][0]
 
     def is_worth_it(self, name: str) -> bool:
         """Whether a table is so large that its rows are kept."""
@@ -107,7 +131,7 @@ class Nearby:
             self.forget(name)
         for column in self._rounds:
             self.connection.execute(f"DROP TABLE gathered_{column}")
-        for memory in (self._rounds, self._keys, self._asked):
+        for memory in (self._rounds, self._keys, self._asked, self._first):
             memory.clear()
 
 

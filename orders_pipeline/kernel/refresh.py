@@ -18,6 +18,8 @@ from typing import NamedTuple
 import duckdb
 
 from orders_pipeline.kernel import models as sql
+from orders_pipeline.kernel.appended import STATE as APPENDED_STATE
+from orders_pipeline.kernel.appended import Appended
 from orders_pipeline.kernel.batches import STATE as BATCHES_STATE
 from orders_pipeline.kernel.batches import Touched, advance
 from orders_pipeline.kernel.known import STATE as KNOWN_STATE
@@ -87,7 +89,7 @@ class Refresher:
         #: Whether this run brings numbers up to date that only say how long something has been going on (`ages at`).
         self.reads_clocks = True
         with transaction(connection):
-            connection.execute(BATCHES_STATE + KNOWN_STATE)
+            connection.execute(BATCHES_STATE + KNOWN_STATE + APPENDED_STATE)
             for room in {m.room for m in self.models}:
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS {room}")
         self._fingerprints: dict[str, str] = {}
@@ -100,7 +102,8 @@ class Refresher:
         for kind in {kind for model in self.models for kind in model.kinds}:
             self.known.table(kind)
         self.touched = Touched(connection, self.known)
-        self.nearby = Nearby(connection, lambda: self._sizes)
+        self.appended = Appended(connection)
+        self.nearby = Nearby(connection, lambda: self._sizes, self._met, self._begin)
 
     # ---- what is to be done
 
@@ -265,6 +268,7 @@ class Refresher:
                 self.connection.execute(f"{begin} {select_of(self.connection, model, text)}")
                 begin = f"INSERT INTO {model.name} BY NAME"
             self.known.add_all(model, self.touched.batch)
+            self._appended(model, self._one(f"SELECT count(*) FROM {model.name}"), anew=True)
             self._advance(model, rebuilt=True)
         return self._made_anew(model)
 
@@ -326,7 +330,7 @@ class Refresher:
         with transaction(self.connection):
             self._pass_on(model, model.name, f"{among} AND {inside}")
             self.connection.execute(f"DELETE FROM {model.name} WHERE {among} AND {inside}")
-            self.connection.execute(f"INSERT INTO {model.name} BY NAME SELECT * FROM {_ANEW} WHERE {inside}")
+            self._appended(model, self._one(f"INSERT INTO {model.name} BY NAME SELECT * FROM {_ANEW} WHERE {inside}"))
             self._pass_on(model, _ANEW, inside)
             self.touched.add(by.kind, f"SELECT key FROM {_OTHERS}")
             self._advance(model)
@@ -352,11 +356,12 @@ class Refresher:
             if model.is_view != (model.name in self._views):
                 # An earlier version may have kept the other kind.
                 self.connection.execute(f"DROP {other} IF EXISTS {model.name}")
-            self.connection.execute(f"CREATE OR REPLACE {kind} {model.name} AS {text}")
+            made = self.connection.execute(f"CREATE OR REPLACE {kind} {model.name} AS {text}").fetchall()
             if model.through_each:
                 self.connection.execute("DELETE FROM kernel.given_keys WHERE consumer = ?", [model.name])
             if model.refresh != WHOLE:
                 self.known.add_all(model, self.touched.batch)
+                self._appended(model, made[0][0], anew=True)
             self._advance(model, rebuilt=True)
         return self._made_anew(model)
 
@@ -383,18 +388,20 @@ class Refresher:
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ANEW} AS {select_of(self.connection, model, text)}")
             return self._replace_others(model, model.replaces, inside)
         replaced = self.touched.met(model, model.refresh, batch)
+        if replaced:
+            replaced = f"{self._at_the_end(model)}{model.key} IN ({replaced})"
         is_large = self.nearby.is_worth_it(model.name)
         mine, made = kept_name(model.name, model.key), 0
         with transaction(self.connection):
             if replaced:
-                self._pass_on(model, model.name, f"{model.key} IN ({replaced})")
+                self._pass_on(model, model.name, replaced)
             text = select_of(self.connection, model, text)
             if is_large:
                 made = self._one(f"CREATE OR REPLACE TEMP TABLE {mine} AS {text}")
                 text = f"SELECT * FROM {mine}"
             if replaced:
-                self.connection.execute(f"DELETE FROM {model.name} WHERE {model.key} IN ({replaced})")
-            self.connection.execute(f"INSERT INTO {model.name} BY NAME {text}")
+                self.connection.execute(f"DELETE FROM {model.name} WHERE {replaced}")
+            self._appended(model, self._one(f"INSERT INTO {model.name} BY NAME {text}"))
             self._pass_on(model, *((mine, "TRUE") if is_large else (model.name, inside)))
             self._advance(model)
         self._rows.pop(model.name, None)
@@ -403,6 +410,28 @@ class Refresher:
         else:
             self.nearby.forget(model.name)
         return Refreshed(model, "keys", self.row_count(model), keys)
+
+    def _appended(self, model: Model, rows: int, *, anew: bool = False) -> None:
+        if model.refresh != WHOLE and (self.nearby.is_worth_it(model.name) or self.appended.covers(model.name)):
+            self.appended.note(model.name, self.touched.batch, rows, anew=anew)
+
+    def _met(self, name: str, column: str) -> str | None:
+        """The table that says when each key in a table's column was met first; None where that is not known of all."""
+        model = self._by_name.get(name)
+        if model is None or model.key != column or not self.known.relies_on(model, model.refresh):
+            return None
+        return self.known.table(model.refresh)
+
+    def _begin(self, name: str, batch: int) -> int:
+        """Where in a model's table rows that came in a batch or later can begin."""
+        return self.appended.begin(name, batch, self.row_count(self._by_name[name]))
+
+    def _at_the_end(self, model: Model) -> str:
+        """The beginning of a condition for rows of a model's touched keys, as last asked for: where in the table they can be."""
+        since = self.touched.gathered[model.refresh].since
+        if since is None or not self._met(model.name, model.key):
+            return ""
+        return f"rowid >= {self._begin(model.name, since)} AND "
 
     def kept_rows(self, sql: str, within: Model) -> dict[str, str]:
         """By table that a SELECT reads, where else its rows of a model's touched keys, as last asked for, lie among others."""
