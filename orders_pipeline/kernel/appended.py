@@ -5,11 +5,12 @@ together. The rows of a key first met in some batch were all appended in that ba
 the rows there are now c: at least c - n of these were appended before, and lie before. So the row numbers looked for are c - n or
 higher, whatever was deleted or moved meanwhile; only that end of the table, a few days of a year's, need be looked through.
 
-Written down for large tables only. What was appended before is written down with the first batch, as if it had come in it.
+Written down for large tables only. What was appended before the first batch of which it is, counts as of the one before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import duckdb
@@ -34,14 +35,13 @@ class Appended:
 
     def note(self, name: str, batch: int, rows: int, *, anew: bool = False) -> None:
         """A table was given so many rows in a batch, or made anew of so many. To be called in the transaction that does it."""
-        if not self.covers(name):
-            anew, rows = True, self.connection.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0]
         if anew:
             self.connection.execute("DELETE FROM kernel.appended WHERE name = ?", [name])
             self._since.clear()
-        elif not rows:
-            return
-        self.connection.execute("INSERT INTO kernel.appended VALUES (?, ?, ?)", [name, batch, rows])
+        elif not self.covers(name) and not self._count("FROM kernel.appended WHERE name = ?", [name]):
+            self._insert(name, batch - 1, self._count(f"FROM {name}") - rows)
+        if rows or anew:
+            self._insert(name, batch, rows)
         for sums in self._since.values():
             sums[name] = sums.get(name, 0) + rows
 
@@ -54,6 +54,12 @@ class Appended:
             self._since[batch] = dict(self.connection.execute(query, [batch]).fetchall())
         return max(0, count - self._since[batch].get(name, 0))
 
+    def _insert(self, name: str, batch: int, rows: int) -> None:
+        self.connection.execute("INSERT INTO kernel.appended VALUES (?, ?, ?)", [name, batch, rows])
+
+    def _count(self, what: str, values: Sequence[object] = ()) -> int:
+        return self.connection.execute(f"SELECT count(*) {what}", list(values)).fetchall()[0][0]
+
     @cached_property
     def _names(self) -> set[str]:
         self._fold()
@@ -62,7 +68,7 @@ class Appended:
     def _fold(self) -> None:
         """Keep the entries few. What is put off to a later batch than it came in, or is there twice because a run was killed
         here, makes ends longer, never shorter."""
-        if self.connection.execute("SELECT count(*) FROM kernel.appended").fetchall()[0][0] <= ENTRIES_MOST:
+        if self._count("FROM kernel.appended") <= ENTRIES_MOST:
             return
         edge = self.connection.execute(
             "SELECT min(batch) FROM (SELECT DISTINCT batch FROM kernel.appended ORDER BY batch DESC LIMIT ?)", [BATCHES_KEPT]

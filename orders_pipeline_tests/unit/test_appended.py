@@ -52,6 +52,11 @@ class Book:
         self.connection.execute("INSERT INTO rows SELECT 0, range, uuid() FROM range(?)", [rows])
         self.connection.execute("ROLLBACK")
 
+    def append_unnoted_first(self, rows: int) -> None:
+        """Rows from before anything was written down."""
+        if not self.batch:
+            self.connection.execute("INSERT INTO rows SELECT 0, range, uuid() FROM range(?)", [rows])
+
     def make_anew(self, rows: int) -> None:
         self.batch += 1
         ends = Appended(self.connection)
@@ -86,6 +91,7 @@ STEPS = st.lists(
         st.tuples(st.just("append"), ROWS),
         st.tuples(st.just("append"), st.integers(0, 2000)),
         st.tuples(st.just("append_in_vain"), ROWS),
+        st.tuples(st.just("append_unnoted_first"), ROWS),
         st.tuples(st.just("make_anew"), ROWS),
         st.tuples(st.just("delete"), st.integers(0, 6), st.integers(2, 9), st.integers(1, 5)),
         st.tuples(st.just("checkpoint")),
@@ -127,12 +133,25 @@ def test_the_end_is_short_where_little_was_appended_since(file: Path) -> None:
     book.connection.close()
 
 
-def test_what_came_before_counts_with_the_first_batch(file: Path) -> None:
+def test_what_came_before_the_first_entry_lies_before_it(file: Path) -> None:
     book = Book(file, merges=True)
     book.connection.execute("INSERT INTO rows SELECT 0, range, uuid() FROM range(1000)")
+    book.append_in_vain(7)
     book.append(5)
     ends = Appended(book.connection)
-    assert (ends.begin("rows", 1, 1005), ends.begin("rows", 2, 1005)) == (0, 1005)
+    assert [ends.begin("rows", batch, 1005) for batch in (0, 1, 2)] == [0, 1000, 1005]
+    book.connection.close()
+
+
+def test_a_table_given_rows_twice_in_its_first_run_is_written_down_once(file: Path) -> None:
+    book = Book(file, merges=True)
+    book.connection.execute("INSERT INTO rows SELECT 0, range, uuid() FROM range(1000)")
+    ends = Appended(book.connection)
+    for rows in (5, 6):
+        book.connection.execute("INSERT INTO rows SELECT 3, range, uuid() FROM range(?)", [rows])
+        ends.note("rows", 3, rows)
+        assert ends.begin("rows", 3, 1000 + rows) == 0, "relied on from the next run on"
+    assert Appended(book.connection).begin("rows", 3, 1011) == 1000
     book.connection.close()
 
 
