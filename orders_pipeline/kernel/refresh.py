@@ -387,9 +387,8 @@ class Refresher:
         if model.replaces:
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ANEW} AS {select_of(self.connection, model, text)}")
             return self._replace_others(model, model.replaces, inside)
-        replaced = self.touched.met(model, model.refresh, batch)
-        if replaced:
-            replaced = f"{self._at_the_end(model)}{model.key} IN ({replaced})"
+        met = self.touched.met(model, model.refresh, batch)
+        replaced = f"{self._at_the_end(model)}{model.key} IN ({met})" if met else None
         is_large = self.nearby.is_worth_it(model.name)
         mine, made = kept_name(model.name, model.key), 0
         with transaction(self.connection):
