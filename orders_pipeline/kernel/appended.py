@@ -33,13 +33,15 @@ class Appended:
         """Whether all rows a table was given were written down when this run began."""
         return name in self._names
 
-    def note(self, name: str, batch: int, rows: int, *, anew: bool = False) -> None:
-        """A table was given so many rows in a batch, or made anew of so many. To be called in the transaction that does it."""
+    def note(self, name: str, batch: int, rows: int, *, anew: bool = False, before: int | None = None) -> None:
+        """A table was given so many rows in a batch, or made anew of so many. To be called in the transaction that does it, or,
+        where the table is in another file, before that counts; then with the rows it had `before`, and not with `anew`: should it
+        never count, what was written down too much makes ends longer."""
         if anew:
             self.connection.execute("DELETE FROM kernel.appended WHERE name = ?", [name])
             self._since.clear()
         elif not self.covers(name) and not self._count("FROM kernel.appended WHERE name = ?", [name]):
-            self._insert(name, batch - 1, self._count(f"FROM {name}") - rows)
+            self._insert(name, batch - 1, self._count(f"FROM {name}") - rows if before is None else before)
         if rows or anew:
             self._insert(name, batch, rows)
         for sums in self._since.values():

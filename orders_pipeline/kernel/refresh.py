@@ -388,7 +388,7 @@ class Refresher:
             self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {_ANEW} AS {select_of(self.connection, model, text)}")
             return self._replace_others(model, model.replaces, inside)
         met = self.touched.met(model, model.refresh, batch)
-        replaced = f"{self._at_the_end(model)}{model.key} IN ({met})" if met else None
+        replaced = f"{self.at_the_end(model)}{model.key} IN ({met})" if met else None
         is_large = self.nearby.is_worth_it(model.name)
         mine, made = kept_name(model.name, model.key), 0
         with transaction(self.connection):
@@ -411,8 +411,12 @@ class Refresher:
         return Refreshed(model, "keys", self.row_count(model), keys)
 
     def _appended(self, model: Model, rows: int, *, anew: bool = False) -> None:
-        if model.refresh != WHOLE and (self.nearby.is_worth_it(model.name) or self.appended.covers(model.name)):
+        if model.refresh != WHOLE and self.is_written_down(model, model.name):
             self.appended.note(model.name, self.touched.batch, rows, anew=anew)
+
+    def is_written_down(self, model: Model, table: str) -> bool:
+        """Whether it is to be written down what a model's table, or a copy of it, is given: of large ones, from then on."""
+        return self.nearby.is_worth_it(model.name) or self.appended.covers(table)
 
     def _met(self, name: str, column: str) -> str | None:
         """The table that says when each key in a table's column was met first; None where that is not known of all."""
@@ -425,12 +429,14 @@ class Refresher:
         """Where in a model's table rows that came in a batch or later can begin."""
         return self.appended.begin(name, batch, self.row_count(self._by_name[name]))
 
-    def _at_the_end(self, model: Model) -> str:
-        """The beginning of a condition for rows of a model's touched keys, as last asked for: where in the table they can be."""
-        since = self.touched.gathered[model.refresh].since
-        if since is None or not self._met(model.name, model.key):
+    def at_the_end(self, model: Model, copy: tuple[str, int] | None = None) -> str:
+        """The beginning of a condition for rows of a model's touched keys, as last asked for: where they can be in its table, or
+        in a copy of it with so many rows."""
+        since = self.touched.gathered[model.by.kind].since
+        if since is None or model.replaces or not self._met(model.name, model.key):
             return ""
-        return f"rowid >= {self._begin(model.name, since)} AND "
+        table, count = copy or (model.name, self.row_count(model))
+        return f"rowid >= {self.appended.begin(table, since, count)} AND "
 
     def kept_rows(self, sql: str, within: Model) -> dict[str, str]:
         """By table that a SELECT reads, where else its rows of a model's touched keys, as last asked for, lie among others."""

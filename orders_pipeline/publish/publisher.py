@@ -124,10 +124,12 @@ class Publisher:
         batch = next_batch(self.connection)
         public = self._public(self.changes)
         begun = self._begin(target, fresh, public)
-        self._write(fresh, public, begun)
+        given = self._write(fresh, public, begun)
         if target.exists():
             self._spare.set_aside(target)
         with transaction(self.connection):
+            for name, (before, rows) in given.items():
+                self.refresher.appended.note(name, batch, rows, before=before)
             for pace, held in enumerate(begun.batches):
                 held = batch if pace in self._paces else held
                 advance(self.connection, FILE[pace], held, file_mark(fresh), self.refresher.as_of)
@@ -182,8 +184,10 @@ class Publisher:
             self._spare.copy(target)
         self._spare.rely_on(self._published)
 
-    def _write(self, fresh: Path, public: Mapping[str, Refreshed], state: _State) -> None:
-        """Write the changes into the new file, which is in this state, or all of it."""
+    def _write(self, fresh: Path, public: Mapping[str, Refreshed], state: _State) -> dict[str, tuple[int, int]]:
+        """Write the changes into the new file, which is in this state, or all of it; returns, of each table of which that is
+        written down, how many rows it had and how many it was given."""
+        given = {}
         # Nobody reads the new file before it is whole: a log of what it will hold would be written for nothing.
         options = f"STORAGE_VERSION {literal(STORAGE_VERSION)}, RECOVERY_MODE 'NO_WAL_WRITES'"
         self.connection.execute(f"ATTACH {literal(str(fresh))} AS published ({options})")
@@ -191,7 +195,9 @@ class Publisher:
             self.connection.execute("BEGIN TRANSACTION")
             for name, change in public.items():
                 with within_memory(f"{name}: publishing it"):
-                    self._write_table(self.specs[name], change, state.batches)
+                    rows = self._write_table(self.specs[name], change, state.batches)
+                if rows:
+                    given[_copy_of(self.specs[name])] = rows
             for name in HISTORY:
                 if table_exists(self.connection, name):
                     self._write_history(self.specs[name], state.as_of)
@@ -202,6 +208,7 @@ class Publisher:
             self._detach_quietly()
             raise
         self.connection.execute("DETACH published")
+        return given
 
     def _detach_quietly(self) -> None:
         """Leave the session usable after a failure whose own error is about to be raised."""
@@ -211,22 +218,28 @@ class Publisher:
             except duckdb.Error as error:
                 self.connection.execute("SELECT ?", [str(error)])
 
-    def _write_table(self, spec: TableSpec, change: Refreshed, batches: Batches) -> None:
-        model, by = change.model, change.model.by
-        if change.how != "keys" or by is None or by.column not in spec.columns:
+    def _write_table(self, spec: TableSpec, change: Refreshed, batches: Batches) -> tuple[int, int] | None:
+        """Write what has changed in a table; returns its rows before and those given to it, where they are to be written down."""
+        model, by, copy = change.model, change.model.by, _copy_of(spec)
+        if by is None or by.column not in spec.columns:
             self._replace(spec)
-            return
-        keys = f"SELECT key FROM {self.refresher.touched.table(by.kind)}"
+            return None
+        is_written_down = self.refresher.is_written_down(model, copy)
+        if change.how != "keys":
+            rows = self._replace(spec)
+            return (0, rows) if is_written_down else None
+        before = self._count(f"SELECT count(*) FROM {copy}") if is_written_down else 0
         met = self.refresher.touched.met(model, by.kind, batches[int(model.later)] or 0)
         if met:
-            self.connection.execute(
-                f"DELETE FROM published.{spec.name} WHERE {by.column} IN (SELECT CAST(key AS VARCHAR) FROM ({met}))"
-            )
-        rows, near = f"{by.column} IN ({keys})", self.refresher.near(model)
+            end = self.refresher.at_the_end(model, (copy, before))
+            keys = f"SELECT CAST(key AS VARCHAR) FROM ({met})"
+            self.connection.execute(f"DELETE FROM {copy} WHERE {end}{by.column} IN ({keys})")
+        rows, near = f"{by.column} IN (SELECT key FROM {self.refresher.touched.table(by.kind)})", self.refresher.near(model)
         if near is None:
             # By their place: see `models.scoped`.
             rows = f"rowid IN (SELECT rowid FROM {spec.name} WHERE {rows})"
-        self.connection.execute(f"INSERT INTO published.{spec.name} BY NAME {self._select(spec, near)} WHERE {rows}")
+        inserted = self._count(f"INSERT INTO {copy} BY NAME {self._select(spec, near)} WHERE {rows}")
+        return (before, inserted) if is_written_down else None
 
     def _write_history(self, spec: TableSpec, as_of: datetime | None) -> None:
         """Write what has been written into a table of HISTORY since a file's time, or all of it."""
@@ -241,8 +254,8 @@ class Publisher:
             self._replace(spec)
         elif some:
             keys = f"SELECT {key} FROM {spec.name} WHERE {since}"
-            self.connection.execute(f"DELETE FROM published.{spec.name} WHERE {key} IN ({keys})")
-            self.connection.execute(f"INSERT INTO published.{spec.name} BY NAME {self._select(spec)} WHERE {since}")
+            self.connection.execute(f"DELETE FROM {_copy_of(spec)} WHERE {key} IN ({keys})")
+            self.connection.execute(f"INSERT INTO {_copy_of(spec)} BY NAME {self._select(spec)} WHERE {since}")
 
     def _holds(self, spec: TableSpec) -> bool:
         """Whether the file to be published has a table with these columns."""
@@ -252,9 +265,12 @@ class Publisher:
         ).fetchall()
         return {name for (name,) in rows} == set(spec.columns)
 
-    def _replace(self, spec: TableSpec) -> None:
+    def _replace(self, spec: TableSpec) -> int:
         self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS published.{spec.room}")
-        self.connection.execute(f"CREATE OR REPLACE TABLE published.{spec.name} AS {self._select(spec)}")
+        return self._count(f"CREATE OR REPLACE TABLE {_copy_of(spec)} AS {self._select(spec)}")
+
+    def _count(self, statement: str) -> int:
+        return self.connection.execute(statement).fetchall()[0][0]
 
     def _select(self, spec: TableSpec, table: str | None = None) -> str:
         """The public columns, of the table or of another with rows of it; our identifiers as text, which every BI tool shows and
@@ -291,6 +307,11 @@ class Publisher:
         draft = path.with_suffix(".part")
         self.connection.execute(f"COPY ({self._select(spec)}) TO {literal(str(draft))} (FORMAT parquet)")
         draft.replace(path)
+
+
+def _copy_of(spec: TableSpec) -> str:
+    """A table's name in the file to be published, while it is attached."""
+    return f"published.{spec.name}"
 
 
 def _link(target: Path, book: Path) -> None:
