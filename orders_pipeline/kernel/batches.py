@@ -114,7 +114,8 @@ class Touched:
         if self.gathered[kind].is_written:
             return
         with transaction(self.connection):
-            self._known.add(kind, f"(SELECT key FROM {self.table(kind)} WHERE since IS NULL)", self.batch)
+            keys = f"(SELECT key FROM {self.table(kind)} WHERE since IS NULL)"
+            self._known.add(kind, keys, self.batch, were_new=True)
         self.gathered[kind] = self.gathered[kind]._replace(is_written=True)
 
     def _one(self, statement: str, values: Sequence[object] = ()) -> int:

@@ -27,6 +27,7 @@ class Known:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self.connection = connection
+        self._kinds_made_whole: set[str] = set()
 
     def relies_on(self, model: Model, kind: str) -> bool:
         """Whether all keys of a kind that a model's rows have are written down."""
@@ -41,17 +42,19 @@ class Known:
             self._kinds.add(kind)
         return name
 
-    def add(self, kind: str, keys: str, batch: int) -> None:
-        """Write down those keys of a relation `keys` (column `key`) that are new."""
+    def add(self, kind: str, keys: str, batch: int, *, were_new: bool = False) -> None:
+        """Write down those keys of a relation `keys` (column `key`) that are new. `were_new`: in this run all were found to be,
+        and they still are unless a table's keys have been added since; not looking again saves reading years of keys."""
         table = self.table(kind)
+        are_new = were_new and kind not in self._kinds_made_whole
+        only = "" if are_new else f"ANTI JOIN {table} AS k ON n.key = k.key "
         self.connection.execute(
-            f"INSERT INTO {table} SELECT DISTINCT n.key, ? FROM {keys} AS n ANTI JOIN {table} AS k ON n.key = k.key "
-            "WHERE n.key IS NOT NULL",
-            [batch],
+            f"INSERT INTO {table} SELECT DISTINCT n.key, ? FROM {keys} AS n {only}WHERE n.key IS NOT NULL", [batch]
         )
 
     def add_all(self, model: Model, batch: int) -> None:
         """Write down the keys of a table made whole, in the transaction that made it; from then on it can be relied on."""
+        self._kinds_made_whole.add(model.refresh)
         self.add(model.refresh, f"(SELECT {model.key} AS key FROM {model.name})", batch)
         self.connection.execute("DELETE FROM kernel.known_tables WHERE name = ?", [model.name])
         self.connection.execute("INSERT INTO kernel.known_tables VALUES (?, ?)", [model.name, model.refresh])

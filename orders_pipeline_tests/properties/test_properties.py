@@ -98,7 +98,8 @@ def test_incremental_is_full_at_any_times(data: st.DataObject) -> None:
 
 
 def keys_not_written_down(home: Home) -> list[str]:
-    """Tables with rows of keys that they should not have by what is written down of them: see `kernel.known`."""
+    """Tables with rows of keys that they should not have by what is written down of them, and kinds with a key that is written
+    down twice: see `kernel.known`."""
     found = []
     with open_warehouse(home) as connection:
         batches = dict(connection.execute("SELECT consumer, batch FROM kernel.consumers").fetchall())
@@ -109,6 +110,10 @@ def keys_not_written_down(home: Home) -> list[str]:
                 [batches[model.name]],
             ).fetchall()[0][0]
             found += [model.name] * bool(rows)
+            keys, different = connection.execute(
+                f"SELECT count(*), count(DISTINCT key) FROM kernel.known_{model.refresh}"
+            ).fetchall()[0]
+            found += [model.refresh] * (keys != different)
     return found
 
 
