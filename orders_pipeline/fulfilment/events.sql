@@ -1,6 +1,6 @@
 -- grain: order_guid, axis, unit_guid, stage, event_at
 -- refresh: order by order_guid
--- lookup: ref.stage_words, ref.channels, raw.tracking
+-- lookup: ref.stage_words, raw.tracking
 -- Everything any source says happened to an order, each once: order exports (all of them), warehouse, courier, bills, after-sales.
 -- A unit is what moves on an axis: the order, one parcel, one case. A status that comes without its time is dated by the export that
 -- shows it (is_observed): it happened then or before.

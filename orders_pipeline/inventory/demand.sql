@@ -1,7 +1,7 @@
 -- grain: order_guid, line_no, sku
 -- refresh: order by order_guid
 -- touches: sku by sku_guid
--- lookup: inventory.kit_components, orders.order_ids, inventory.movement_rows
+-- lookup: inventory.kit_components, orders.order_ids AS anyones, inventory.movement_rows
 -- changes at: next_change_at
 -- What open order lines still need, bundles as their components: ordered less cancelled less issued, from the documents every time.
 -- Paid lines reserve; unpaid ones hold for a while after the order was created.
@@ -54,10 +54,10 @@ order_numbers AS (
 own_numbers AS (
     SELECT n.order_guid, n.id_value
     FROM order_numbers AS n
-    INNER JOIN orders.order_ids AS i ON n.id_value = i.id_value
-    WHERE i.id_type IN ('channel_order_id', 'sub_order_id', 'internal_order_id')
+    INNER JOIN orders.order_ids AS anyones ON n.id_value = anyones.id_value
+    WHERE anyones.id_type IN ('channel_order_id', 'sub_order_id', 'internal_order_id')
     GROUP BY n.order_guid, n.id_value
-    HAVING count(DISTINCT i.order_guid) = 1
+    HAVING count(DISTINCT anyones.order_guid) = 1
 ),
 
 sales AS (

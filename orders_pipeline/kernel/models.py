@@ -9,7 +9,8 @@ The header is the comment lines above the SELECT, in any order:
     -- replaces: exception by exception_guid  (optional) of what is made again, whole or for touched keys, only the rows of
                                             those keys are replaced, here and where it is published, whose rows came out
                                             otherwise; these keys are touched
-    -- lookup: orders.id_map, raw.products  (optional) inputs read whole even in a scoped refresh
+    -- lookup: orders.id_map, raw.products  (optional) inputs read whole even in a scoped refresh; `raw.orders AS others`:
+                                            only where it is read under that name
     -- changes at: next_change_at           (optional) output column with the next instant at which the clock alone
                                             may change the row; null = never (`always` for a table made whole)
     -- ages at: next_reading_at             (optional) the same for numbers nobody acts on at once (time gone by): brought
@@ -138,6 +139,7 @@ def read_model(path: Path) -> Model:
         header = _read_header(sql)
         expression = parse(sql)
         _reject_bare_names(expression)
+        _reject_unread(header["lookup"], expression)
         is_view = header["refresh"] == [VIEW]
         refresh, key = (WHOLE, "") if is_view or header["refresh"] == [WHOLE] else _kind_by_column(header, "refresh")[0]
         return Model(
@@ -163,6 +165,19 @@ def read_model(path: Path) -> Model:
         )
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
+
+
+def _reject_unread(lookups: Iterable[str], expression: exp.Expression) -> None:
+    """A look-up that is misspelt would be narrowed, and rows be missing."""
+    read = {name for one in expression.find_all(exp.Table) for name in (_read_as(one), f"{one.db}.{one.name}")}
+    for name in _names(lookups):
+        if name not in read:
+            raise ModelError(f"`-- lookup: {name}` is not read here")
+
+
+def _read_as(table: exp.Table) -> str:
+    """The name of a table, with the one it is read under."""
+    return f"{table.db}.{table.name} AS {table.alias}"
 
 
 def _read_header(sql: str) -> dict[str, list[str]]:
@@ -420,7 +435,8 @@ def _narrowed(
     narrowed = expression.copy()
     for table in list(narrowed.find_all(exp.Table)):
         name = f"{table.db}.{table.name}"
-        if not table.db or name in model.lookups or model.key not in columns_of(name):
+        is_whole = not model.lookups.isdisjoint((name, _read_as(table)))
+        if not table.db or is_whole or model.key not in columns_of(name):
             continue
         source = exp.table_(kept[name]) if name in kept else exp.table_(table.name, db=table.db)
         inside = condition

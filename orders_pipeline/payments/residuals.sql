@@ -1,7 +1,6 @@
 -- grain: payment_guid
 -- refresh: payment by payment_key
 -- touches: block by block_guid
--- lookup: ref.accounts
 -- Money received that names no order and that no number leads to one: what amount and day may still tell, shop by shop.
 SELECT
     m.payment_guid,

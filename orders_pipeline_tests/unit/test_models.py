@@ -17,7 +17,7 @@ VERSIONS = """\
 -- refresh: order by order_guid
 -- touches: order by order_guid
 -- touches: payment by payment_guid
--- lookup: raw.shops, raw.products
+-- lookup: raw.shops
 -- changes at: next_change_at
 -- One row per version of an order.
 -- Exported later wins.
@@ -54,7 +54,7 @@ def test_header_is_read_in_any_order(tmp_path: Path) -> None:
     assert model.grain == ("order_guid", "version_number")
     assert (model.refresh, model.key) == ("order", "order_guid")
     assert model.touches == (("order", "order_guid"), ("payment", "payment_guid"))
-    assert model.lookups == {"raw.shops", "raw.products"}
+    assert model.lookups == {"raw.shops"}
     assert model.clock == "next_change_at"
     assert model.description == "One row per version of an order. Exported later wins."
     assert model.after == {"raw.orders", "raw.shops"}
@@ -201,6 +201,25 @@ def test_scope_reads_touched_rows_and_look_ups_whole(connection: duckdb.DuckDBPy
     placed = models.render(models.scoped(bound, model, columns_of, lambda kind: f"kernel.touched_{kind}", placed={"raw.orders"}))
     assert connection.execute(placed).fetchall() == [(3, 2, 8)]
     assert placed.count("rowid IN (SELECT rowid FROM raw.orders") == placed.count("rowid IN") == 1
+
+
+def test_scope_reads_whole_what_is_read_under_the_name_of_a_look_up(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+    connection.execute("""
+        CREATE SCHEMA raw;
+        CREATE TABLE raw.orders AS SELECT * FROM (VALUES (1, 'a'), (2, 'a'), (3, 'b')) AS t(order_guid, number);
+        CREATE TABLE touched AS SELECT 1 AS key;
+    """)
+    text = (
+        "-- grain: order_guid\n-- refresh: order by order_guid\n-- lookup: raw.orders AS others\n-- Orders with others' numbers.\n"
+        "SELECT o.order_guid, count(*) AS order_count FROM raw.orders AS o JOIN raw.orders AS others ON o.number = others.number\n"
+        "GROUP BY o.order_guid"
+    )
+    model = models.read_model(write(tmp_path, "orders.o", text))
+    narrowed = models.scoped(models.parse(text), model, lambda table: ["order_guid"], lambda kind: "touched")
+    assert connection.execute(models.render(narrowed)).fetchall() == [(1, 2)]
+    for name in ("raw.orders AS other", "raw.shops", "raw.order"):
+        with pytest.raises(ModelError, match=f"lookup: {name}` is not read here"):
+            models.read_model(write(tmp_path, "orders.o", text.replace("raw.orders AS others\n", f"{name}\n", 1)))
 
 
 def test_whole_model_is_not_scoped(tmp_path: Path) -> None:
