@@ -203,21 +203,32 @@ sent_away AS (
     GROUP BY s.order_guid, s.sku_guid
 ),
 
+-- Of what some order is short of: the rest of the history need not be looked at.
+short_goods AS (
+    SELECT
+        sku,
+        min(since_at) AS since_at,
+        max(accepted_at) AS until_at
+    FROM shown_orders
+    GROUP BY sku
+),
+
 cases AS (
     SELECT
-        return_id,
-        return_waybill_id,
-        sku,
-        quantity,
-        kind,
-        status,
-        requested_at,
-        inspected_at,
+        r.return_id,
+        r.return_waybill_id,
+        r.sku,
+        r.quantity,
+        r.kind,
+        r.status,
+        r.requested_at,
+        r.inspected_at,
         row_number() OVER (
-            PARTITION BY order_guid, return_id, sku
-            ORDER BY exported_at DESC NULLS LAST, file_id DESC NULLS LAST, row_number DESC NULLS LAST
+            PARTITION BY r.order_guid, r.return_id, r.sku
+            ORDER BY r.exported_at DESC NULLS LAST, r.file_id DESC NULLS LAST, r.row_number DESC NULLS LAST
         ) AS newest_first
-    FROM raw.returns
+    FROM raw.returns AS r
+    INNER JOIN short_goods AS g ON r.sku = g.sku
 ),
 
 -- When the goods of a case were in the warehouse's book again: its movement names the case or the parcel.
@@ -227,7 +238,7 @@ entries AS (
         m.reference_id,
         min(m.occurred_at) AS entered_at
     FROM raw.inventory_movements AS m
-    INNER JOIN (SELECT sku FROM shown_orders GROUP BY sku) AS s ON m.sku = s.sku
+    INNER JOIN short_goods AS g ON m.sku = g.sku
     WHERE m.kind IN ('return_received', 'restock') AND m.reference_id IS NOT NULL
     GROUP BY m.sku, m.reference_id
 ),
@@ -251,6 +262,26 @@ coming_back AS (
     GROUP BY s.order_guid, s.sku_guid
 ),
 
+-- Under which numbers the goods are sold: their own, unless that is a kit's, and those of the kits they are in.
+sold_under AS (
+    SELECT
+        g.sku AS sold_sku,
+        g.sku,
+        g.since_at,
+        g.until_at
+    FROM short_goods AS g
+    LEFT JOIN (SELECT kit_sku FROM inventory.kit_components GROUP BY kit_sku) AS k ON g.sku = k.kit_sku
+    WHERE k.kit_sku IS NULL
+    UNION ALL
+    SELECT
+        k.kit_sku AS sold_sku,
+        g.sku,
+        g.since_at,
+        g.until_at
+    FROM short_goods AS g
+    INNER JOIN inventory.kit_components AS k ON g.sku = k.component_sku
+),
+
 sold_elsewhere AS (
     SELECT
         s.order_guid,
@@ -259,14 +290,14 @@ sold_elsewhere AS (
     FROM shown_orders AS s
     INNER JOIN (
         SELECT
-            coalesce(k.component_sku, l.sku) AS sku,
+            u.sku,
             o.order_guid,
             o.channel,
             o.shop_id,
             o.created_at
-        FROM orders.order_lines AS l
-        INNER JOIN orders.orders AS o ON l.order_guid = o.order_guid
-        LEFT JOIN inventory.kit_components AS k ON l.sku = k.kit_sku
+        FROM sold_under AS u
+        INNER JOIN orders.order_lines AS l ON u.sold_sku = l.sku
+        INNER JOIN orders.orders AS o ON l.order_guid = o.order_guid AND o.created_at > u.since_at AND o.created_at <= u.until_at
         WHERE o.status NOT IN ('cancelled', 'expired') AND o.order_type <> 'test'
     ) AS x
         ON s.sku = x.sku AND x.created_at > s.since_at AND x.created_at <= s.accepted_at
