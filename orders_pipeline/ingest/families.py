@@ -20,23 +20,21 @@ from orders_pipeline.kernel.sqltext import literal, quote
 DETAIL = "kept back with a row of the same order in another file that has a fault; it comes back when that one is mended"
 
 
-def reunite(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> None:
-    """Hold what belongs to incomplete orders and give back what belongs to complete ones, inside the caller's transaction."""
+def reunite(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, file_id: str | None = None) -> None:
+    """Hold what belongs to incomplete orders and give back what belongs to complete ones, inside the caller's transaction: of all
+    orders, or of those that a file names, where nothing but its rows has come since the last time."""
     suspects = connection.execute("SELECT count(*) FROM raw.quarantine WHERE order_guid IS NOT NULL AND released_at IS NULL")
     if not suspects.fetchall()[0][0]:
         return
-    _incomplete(connection)
+    among = _named_by(connection, file_id) if file_id else "TRUE"
+    _incomplete(connection, among)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE to_free AS SELECT DISTINCT file_id, row_number FROM raw.quarantine "
-        "WHERE is_held AND order_guid NOT IN (SELECT order_guid FROM incomplete)"
-    )
-    members = " UNION ".join(
-        f"SELECT file_id, row_number, order_guid FROM raw.{quote(e)} WHERE order_guid IN (SELECT order_guid FROM incomplete)"
-        for e in MEMBERS
+        f"WHERE is_held AND {among} AND order_guid NOT IN (SELECT order_guid FROM incomplete)"
     )
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE to_hold AS SELECT file_id, row_number, any_value(order_guid) AS order_guid "
-        f"FROM ({members}) GROUP BY file_id, row_number"
+        "FROM members WHERE order_guid IN (SELECT order_guid FROM incomplete) GROUP BY file_id, row_number"
     )
     files = connection.execute("SELECT DISTINCT file_id FROM to_hold UNION SELECT DISTINCT file_id FROM to_free").fetchall()
     if not files:
@@ -52,26 +50,47 @@ def reunite(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> No
     _recount(connection, dictionary, [str(f[0]) for f in files])
 
 
-def _incomplete(connection: duckdb.DuckDBPyConnection) -> None:
-    """`incomplete`: orders some rows of which are set aside, where no file has good rows of the same entity for them.
+def _named_by(connection: duckdb.DuckDBPyConnection, file_id: str) -> str:
+    """The condition for the orders that a file's rows name, wherever these stand."""
+    _create_held(connection)
+    tables = [*(f"{place}.{entity}" for place in ("raw", "held") for entity in MEMBERS), "raw.quarantine"]
+    rows = " UNION ".join(f"SELECT order_guid FROM {table} WHERE file_id = $file" for table in tables)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE named AS {rows}", {"file": file_id})
+    return "order_guid IN (SELECT order_guid FROM named WHERE order_guid IS NOT NULL)"
 
-    Held rows count as good: being held is a consequence of this, not a cause.
-    """
+
+def _create_held(connection: duckdb.DuckDBPyConnection) -> None:
     for entity in MEMBERS:
         connection.execute(
             f"CREATE SCHEMA IF NOT EXISTS held; CREATE TABLE IF NOT EXISTS held.{entity} AS FROM raw.{entity} LIMIT 0"
         )
-    cases = " UNION ".join(
-        f"SELECT s.order_guid FROM suspects AS s WHERE s.member_of = {literal(e)} "
-        f"AND s.order_guid NOT IN (SELECT order_guid FROM raw.{e} WHERE order_guid IN (SELECT order_guid FROM suspects)) "
-        f"AND s.order_guid NOT IN (SELECT order_guid FROM held.{e} WHERE order_guid IN (SELECT order_guid FROM suspects))"
-        for e in MEMBERS
-    )
+
+
+def _incomplete(connection: duckdb.DuckDBPyConnection, among: str) -> None:
+    """`incomplete`: orders some rows of which are set aside, where no file has good rows of the same entity for them; and
+    `members`: all rows in `raw` of orders of which some are set aside. Both `among` the orders that a condition is true of.
+
+    Held rows count as good: being held is a consequence of this, not a cause.
+    """
+    _create_held(connection)
+    names = ", ".join(map(literal, MEMBERS))
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE suspects AS SELECT DISTINCT order_guid, member_of FROM raw.quarantine "
-        "WHERE order_guid IS NOT NULL AND NOT is_held AND released_at IS NULL"
+        f"WHERE order_guid IS NOT NULL AND NOT is_held AND released_at IS NULL AND member_of IN ({names}) AND {among}"
     )
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE incomplete AS SELECT DISTINCT order_guid FROM ({cases})")
+    # Each table is looked through once: it holds years of orders.
+    members = " UNION ALL ".join(
+        f"SELECT {literal(e)} AS member_of, file_id, row_number, order_guid FROM raw.{e} WHERE order_guid IN "
+        "(SELECT order_guid FROM suspects)"
+        for e in MEMBERS
+    )
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE members AS {members}")
+    held = " UNION ALL ".join(f"SELECT {literal(e)} AS member_of, order_guid FROM held.{e}" for e in MEMBERS)
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE incomplete AS SELECT DISTINCT order_guid FROM suspects "
+        "ANTI JOIN members USING (order_guid, member_of) "
+        f"ANTI JOIN (SELECT DISTINCT order_guid, member_of FROM ({held})) AS held USING (order_guid, member_of)"
+    )
 
 
 def _entities(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> list[str]:

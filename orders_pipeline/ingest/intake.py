@@ -250,7 +250,7 @@ class Taker:
                 entities = {b.entity for b in found.source.blocks}
                 touch(self.connection, self.dictionary, entities, file_id)
                 if entities.intersection(MEMBERS):
-                    reunite(self.connection, self.dictionary)
+                    reunite(self.connection, self.dictionary, file_id)
         except holds.Held as fault:
             with transaction(self.connection):
                 waits = ledger.record_held(self.connection, path, member.sha256, member.size, str(fault), self.as_of)

@@ -34,6 +34,8 @@ WITHOUT_KEY = (
     *("categories", "promotions", "coupon_products", "coupon_targets", "coupon_redemptions"),
     *("warehouses", "kits", "courier_rates"),
 )
+#: So many rows of a table have nearly all its texts.
+FIRST_ROWS = 50_000
 #: A load larger than this share of what is there already is not worth following key by key.
 WHOLE_SHARE = 0.2
 WHOLE_ROWS_MIN = 20_000
@@ -59,13 +61,25 @@ def touch(connection: duckdb.DuckDBPyConnection, dictionary: Dictionary, entitie
         for column, kind in keys:
             mine = f"SELECT DISTINCT {column} AS key FROM {table} WHERE file_id = $file AND {column} IS NOT NULL"
             if column in OF_TEXTS:
-                others = f"SELECT DISTINCT {column} FROM {table} WHERE file_id <> $file AND {column} IN ({mine})"
-                mine = f"SELECT key FROM ({mine}) WHERE key NOT IN ({others})"
+                mine = _unsaid(table, column, mine)
             connection.execute(
                 f"INSERT INTO kernel.touched SELECT $kind, key, $batch FROM ({mine})",
                 {"kind": kind, "batch": batch, "file": file_id},
             )
     touch_ledger(connection, file_id)
+
+
+def _unsaid(table: str, column: str, mine: str) -> str:
+    """A SELECT of those of a file's own keys of texts that no other file's rows have.
+
+    Most texts are said again and again: the first rows of a table have nearly all of them, and only for the others the rest of
+    it is looked through."""
+    return (
+        f"WITH mine AS MATERIALIZED ({mine}), rare AS MATERIALIZED (SELECT key FROM mine ANTI JOIN "
+        f"(SELECT {column} AS key FROM {table} WHERE rowid < {FIRST_ROWS} AND file_id <> $file) USING (key)) "
+        f"SELECT key FROM rare ANTI JOIN (SELECT key FROM (SELECT {column} AS key FROM {table} WHERE file_id <> $file) "
+        "SEMI JOIN rare USING (key)) USING (key)"
+    )
 
 
 def touch_ledger(connection: duckdb.DuckDBPyConnection, file_id: str) -> None:
