@@ -205,7 +205,7 @@ class Session:
         checkup_book.prepare(self.connection)
         left = {m.name for m in self._refresher.models} - self._plan.keys()
         rules, last = [r for r in load_rules() if left.isdisjoint(r.tables)], LastAsked(self._refresher)
-        asked = last.among(rules) if self._leaves_later else rules
+        asked = last.among(rule for rule in rules if not rule.later) if self._leaves_later else rules
         news = look(self.connection, self.as_of, self.settings, asked, is_brief=self._leaves_later)
         if news.is_late:
             last.forget(asked)

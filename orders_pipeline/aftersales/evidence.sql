@@ -1,5 +1,6 @@
 -- grain: return_id
 -- refresh: whole
+-- pace: later
 -- changes at: always
 -- How complete the evidence of a case is: photos of box, label and damage, origin data on them, a video. Listed for the classes that
 -- photos decide, and wherever something was handed in. The scan looks back some days for such claims without usable evidence.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -25,8 +26,9 @@ from orders_pipeline_tests.dagster.conftest import AS_OF, land, land_orders, ord
 from orders_pipeline_tests.support import differences, fingerprints, query
 
 NOW = datetime.fromisoformat(AS_OF).astimezone(UTC)
-TABLES = {rule.name: rule.tables for rule in load_rules()}
 LATE = {m.name for m in pipeline.models() if m.later}
+#: The rules of alerts that the run of a file may ask.
+PROMPT_RULES = {rule.name for rule in load_rules() if LATE.isdisjoint(rule.tables) and not rule.later}
 #: What the run of a file leaves as it was: tables made later, and how far the clocks of other orders have come (`ages at`).
 EVERYTHING_LATE = {
     **dict.fromkeys(LATE, "*"),
@@ -162,12 +164,12 @@ def test_their_run_comes_in_a_quiet_while_or_when_they_are_overdue(home: Home, m
     assert not later.is_due(home)
 
 
-def stand(home: Home, moment: datetime) -> set[tuple[str, str]]:
-    """Rule and entity of what the rules say of tables that every run makes, each of them asked."""
+def stand(home: Home, moment: datetime, names: Collection[str]) -> set[tuple[str, str]]:
+    """Rule and entity of what these rules say, each of them asked."""
     found: set[tuple[str, str]] = set()
     with closing(connect(home.warehouse, home.work, read_only=True)) as warehouse:
         for rule in load_rules():
-            if LATE.isdisjoint(rule.tables):
+            if rule.name in names:
                 said = warehouse.execute(_found(rule, moment, load_settings(home.settings_file))).fetchall()
                 found |= {(row[0], row[3]) for row in said}
     return found
@@ -180,11 +182,12 @@ def test_the_published_alerts_are_those_of_the_book_whatever_run_wrote_them(home
     dice, moment, seen = random.Random(7), NOW, set()
     for number in range(12):
         land_orders(home, f"{number}.csv", f"A{number}")
-        done = pipeline.run(home, moment, prompt=dice.random() < 0.7)
+        is_prompt = dice.random() < 0.7
+        done = pipeline.run(home, moment, prompt=is_prompt)
         with duckdb.connect(str(home.warehouse), read_only=True) as warehouse:
             book = warehouse.execute("SELECT * FROM ops.alerts ORDER BY alert_id").fetchall()
-        now = stand(home, moment)
-        assert {(row[1], row[4]) for row in book if row[8] is None and LATE.isdisjoint(TABLES[row[1]])} == now
+        names = PROMPT_RULES if is_prompt else {rule.name for rule in load_rules()}
+        assert {(row[1], row[4]) for row in book if row[8] is None and row[1] in names} == stand(home, moment, names)
         assert done.publication.done
         assert query(home, "SELECT * FROM ops.alerts ORDER BY alert_id") == book
         seen |= {row[0] for row in book}
@@ -192,3 +195,14 @@ def test_the_published_alerts_are_those_of_the_book_whatever_run_wrote_them(home
             land(home, "shipped.csv", [{**order("A1"), "status": "cancelled", "exported_at": "2026-03-19T06:00:00+08:00"}])
         moment += timedelta(hours=dice.choice([0, 1, 30]))
     assert len(seen) > 5 and any(row[8] for row in book), "some were raised, and some cleared"
+
+
+def test_a_rule_for_which_minutes_do_not_matter_is_asked_with_the_later_tables(home: Home) -> None:
+    rows = "SELECT count(*) FROM ops.alerts WHERE rule = 'not_shipped' AND cleared_at IS NULL"
+    land(home, "p.csv", [payment("P1", "B1")])
+    pipeline.run(home, NOW)
+    land_orders(home, "a.csv", "A1")
+    pipeline.run(home, NOW, prompt=True)
+    assert query(home, rows) == [(0,)]
+    pipeline.run(home, NOW)
+    assert query(home, rows) == [(1,)]

@@ -204,10 +204,13 @@ def test_a_mistake_in_the_settings_is_named(spec: dict) -> None:
         read_targets({"finance": spec})
 
 
-def test_an_incomplete_rule_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "said"), [("severity: loud", "late needs severity"), ("severity: info, pace: soon", "late has `pace: soon`")]
+)
+def test_an_incomplete_rule_is_refused(tmp_path: Path, wrong: str, said: str) -> None:
     (tmp_path / "room").mkdir()
-    (tmp_path / "room" / "alerts.yml").write_text("late: {severity: loud, entity: order, title: {en: a, zh: b}, sql: SELECT 1}\n")
-    with pytest.raises(Usage, match=r"late needs severity"):
+    (tmp_path / "room" / "alerts.yml").write_text(f"late: {{{wrong}, entity: order, title: {{en: a, zh: b}}, sql: SELECT 1}}\n")
+    with pytest.raises(Usage, match=said):
         load_rules(tmp_path)
 
 
