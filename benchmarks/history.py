@@ -1,6 +1,6 @@
 """Do years of history slow the day? A month and ten of them: the whole build, and a file of 1,000 orders on top.
 
-    python -m benchmarks.history [--orders 420000,4200000] [--drops 4] [--data DIR] [--json FILE]
+    python -m benchmarks.history [--orders 420000,4200000] [--drops 4] [--data DIR] [--keep DIR] [--json FILE]
 
 Every size gets a home of its own (as many months as it has 420,000 orders): a whole `orders-pipeline run` as a process of its
 own, then, in another process that stays as the worker does, files of 1,000 new orders one after the other, each with a run that
@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--drops", type=int, default=4, help="files of 1,000 orders; the first is not counted")
     parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "orders-pipeline-benchmark")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="leave the homes here, one per size")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     options.data.mkdir(parents=True, exist_ok=True)
@@ -70,7 +71,7 @@ def _size(orders: int, options: argparse.Namespace) -> dict[str, float]:
     say = lambda text: print(f"  {text}", file=sys.stderr, flush=True)  # noqa: E731
     files = data.months_of(options.data, orders, max(1, orders // MONTH), say)
     with tempfile.TemporaryDirectory(prefix="history-", dir=options.data) as folder:
-        home = Home(Path(folder) / "home").create()
+        home = Home((options.keep or Path(folder)) / f"home-{orders}").create()
         data.place(files.landing, home.landing)
         say(f"{orders:,} orders: the whole build")
         command = Path(sys.executable).with_name("orders-pipeline")
